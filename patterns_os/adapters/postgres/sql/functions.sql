@@ -1,0 +1,619 @@
+-- The protocol: the only way in which launchers and services write. Each function is one transaction.
+-- A function's name ends in the version of its contract; a launcher of the version before keeps its own.
+-- All run as their owner with a fixed search path, and check who called them.
+
+-- The lower-case Crockford digits of the low 30 bits of a number, six characters.
+create or replace function patterns_os.base32_low(_value bigint) returns text
+language sql immutable parallel safe as $$
+    select substr('0123456789abcdefghjkmnpqrstvwxyz', ((_value >> 25) & 31)::int + 1, 1)
+        || substr('0123456789abcdefghjkmnpqrstvwxyz', ((_value >> 20) & 31)::int + 1, 1)
+        || substr('0123456789abcdefghjkmnpqrstvwxyz', ((_value >> 15) & 31)::int + 1, 1)
+        || substr('0123456789abcdefghjkmnpqrstvwxyz', ((_value >> 10) & 31)::int + 1, 1)
+        || substr('0123456789abcdefghjkmnpqrstvwxyz', ((_value >> 5) & 31)::int + 1, 1)
+        || substr('0123456789abcdefghjkmnpqrstvwxyz', (_value & 31)::int + 1, 1)
+$$;
+
+-- The first 14 characters of the ids of a commit: 48 bits of time (ms) and 20 bits of table.
+create or replace function patterns_os.id_prefix(_at timestamptz, _table int) returns text
+language sql stable parallel safe as $$
+    select substr(patterns_os.base32_low(ms >> 30), 3, 4) || patterns_os.base32_low(ms)
+        || substr(patterns_os.base32_low(_table), 3, 4)
+    from (select (extract(epoch from _at) * 1000)::bigint) as time(ms)
+$$;
+
+-- The newest commit of a table: its watermark, and where its active version begins. (0, 0) before any.
+create or replace function patterns_os.head(_table int, out last bigint, out base bigint, out version int, out at timestamptz)
+language plpgsql stable security definer set search_path = pg_catalog as $$
+begin
+    select c.last, c.base, c.version, c.at into last, base, version, at
+    from patterns_os.commits c where c.table_id = _table order by c.last desc limit 1;
+    if not found then last := 0; base := 0; version := 1; at := '-infinity'; end if;
+end $$;
+
+create or replace function patterns_os.base_of(_table int) returns bigint
+language sql stable security definer set search_path = pg_catalog as $$
+    select coalesce((select c.base from patterns_os.commits c where c.table_id = _table order by c.last desc limit 1), 0)
+$$;
+
+-- Whether the caller may act for the app: its own role, or a member of the owner's.
+create or replace function patterns_os.check_caller(_app int) returns void
+language plpgsql stable security definer set search_path = pg_catalog as $$
+begin
+    if pg_has_role(session_user, (select nspowner from pg_namespace where nspname = 'patterns_os'), 'member') then
+        return;
+    end if;
+    if not exists (select 1 from patterns_os.apps a where a.id = _app and a.role_name = session_user) then
+        raise exception 'role "%" may not act for app %', session_user, _app using errcode = '42501';
+    end if;
+end $$;
+
+-- The physical relation of a table's rows, quoted.
+create or replace function patterns_os.relation(_table int) returns text
+language sql stable security definer set search_path = pg_catalog as $$
+    select format('%I.%I', a.schema_name || '_data', t.name)
+    from patterns_os.tables t join patterns_os.apps a on a.id = t.app where t.id = _table
+$$;
+
+-- The user's columns of a table, in order: [{"name", "type"}].
+create or replace function patterns_os.columns_v1(_table int) returns jsonb
+language sql stable security definer set search_path = pg_catalog as $$
+    select coalesce(jsonb_agg(jsonb_build_object('name', a.attname, 'type', format_type(a.atttypid, null))
+                              order by a.attnum), '[]')
+    from pg_attribute a
+    where a.attrelid = patterns_os.relation(_table)::regclass
+      and a.attnum > 3 and not a.attisdropped
+$$;
+
+create or replace function patterns_os.refresh_view(_table int) returns void
+language plpgsql security definer set search_path = pg_catalog as $$
+declare
+    _columns text;
+    _view text;
+    _role text;
+begin
+    select string_agg(format(', %I', c.value ->> 'name'), '' order by c.ordinality) into _columns
+    from jsonb_array_elements(patterns_os.columns_v1(_table)) with ordinality c;
+    select format('%I.%I', a.schema_name, t.name), a.role_name into _view, _role
+    from patterns_os.tables t join patterns_os.apps a on a.id = t.app where t.id = _table;
+    -- The scalar subquery is evaluated once a query, not once a row.
+    execute format('create or replace view %s as select patterns_id%s from %s '
+                   'where patterns_position > (select patterns_os.base_of(%s))',
+                   _view, coalesce(_columns, ''), patterns_os.relation(_table), _table);
+    if _role is not null then execute format('grant select on %s to %I', _view, _role); end if;
+end $$;
+
+-- Makes the table if it is not there; gives its id. May be repeated.
+create or replace function patterns_os.create_table_v1(_app int, _name text) returns int
+language plpgsql security definer set search_path = pg_catalog as $$
+declare
+    _id int;
+    _role text;
+begin
+    perform patterns_os.check_caller(_app);
+    perform pg_advisory_xact_lock(hashtextextended('patterns_os.create_table', _app));
+    select t.id into _id from patterns_os.tables t where t.app = _app and t.name = _name;
+    if found then return _id; end if;
+    insert into patterns_os.tables (app, name) values (_app, _name) returning id into _id;
+    insert into patterns_os.table_options (table_id) values (_id);
+    execute format('create table %s (patterns_position bigint primary key, patterns_id text not null, patterns_more jsonb)',
+                   patterns_os.relation(_id));
+    select a.role_name into _role from patterns_os.apps a where a.id = _app;
+    if _role is not null then execute format('grant select on %s to %I', patterns_os.relation(_id), _role); end if;
+    perform patterns_os.refresh_view(_id);
+    return _id;
+end $$;
+
+-- Adds the columns that are not there ({"name": "type"}), in a transaction of its own that waits for nobody:
+-- where a reader is in the way, lock_not_available is raised and the values stay in patterns_more.
+create or replace function patterns_os.add_columns_v1(_table int, _columns jsonb) returns jsonb
+language plpgsql security definer set search_path = pg_catalog set lock_timeout = '50ms' as $$
+declare
+    _column record;
+    _wanted text := '';
+    _app int;
+begin
+    select t.app into _app from patterns_os.tables t where t.id = _table;
+    perform patterns_os.check_caller(_app);
+    for _column in select key, value #>> '{}' as type from jsonb_each(_columns) loop
+        if _column.type not in ('bool', 'bigint', 'double precision', 'text', 'timestamptz', 'date', 'numeric', 'bytea', 'jsonb') then
+            raise exception 'no column type "%"', _column.type using errcode = '22023';
+        end if;
+        _wanted := _wanted || format(', add column if not exists %I %s', _column.key, _column.type);
+    end loop;
+    if _wanted <> '' then
+        execute format('alter table %s %s', patterns_os.relation(_table), substr(_wanted, 3));
+        perform patterns_os.refresh_view(_table);
+    end if;
+    return patterns_os.columns_v1(_table);
+end $$;
+
+-- A staging table of this session for one operation on a table: the caller may insert, and no more.
+create or replace function patterns_os.stage_v1(_table int, _operation int) returns text
+language plpgsql security definer set search_path = pg_catalog as $$
+declare
+    _name text := format('patterns_stage_%s_%s', _table, _operation);
+    _columns text;
+    _app int;
+begin
+    select t.app into _app from patterns_os.tables t where t.id = _table;
+    perform patterns_os.check_caller(_app);
+    select string_agg(format('%I %s, ', c.value ->> 'name', c.value ->> 'type'), '' order by c.ordinality) into _columns
+    from jsonb_array_elements(patterns_os.columns_v1(_table)) with ordinality c;
+    execute format('drop table if exists pg_temp.%I', _name);
+    execute format('create temporary table %I (%s patterns_more jsonb)', _name, coalesce(_columns, ''));
+    execute format('grant insert on pg_temp.%I to %I', _name, session_user);
+    return format('pg_temp.%I', _name);
+end $$;
+
+-- Writes one block. The caller holds the lock of the table (taken in an earlier statement: the head read
+-- here must be newer than the wait). Gives the watermark after it and how many rows changed.
+create or replace function patterns_os.write_block(
+    _table int, _kind text, _columns text[], _rows jsonb, _stage text, _run bigint,
+    _input jsonb, _hops int, _trace text, out last bigint, out written bigint
+) language plpgsql security definer set search_path = pg_catalog as $$
+declare
+    _relation text := patterns_os.relation(_table);
+    _head record;
+    _at timestamptz;
+    _source text;
+    _names text;
+    _plain text;
+    _keys text[];
+    _same bigint;
+    _base bigint;
+    _version int;
+    _positions bigint;
+begin
+    select * into _head from patterns_os.head(_table);
+    _at := greatest(clock_timestamp(), _head.at);
+    _base := _head.base;
+    _version := _head.version;
+    _columns := coalesce(_columns, '{}');
+    select coalesce(string_agg(format('%I, ', name), ''), '') into _plain from unnest(_columns) name;
+    _names := _plain || 'patterns_more';
+
+    if _kind = 'reset' then
+        written := 0;
+    else
+        if _stage is not null then
+            if not exists (select 1 from pg_class c where c.oid = _stage::regclass and c.relpersistence = 't'
+                           and c.relowner = (select n.nspowner from pg_namespace n where n.nspname = 'patterns_os')) then
+                raise exception 'staging table "%" is not ours', _stage using errcode = '42501';
+            end if;
+            _source := format('(select row_number() over () as patterns_n, %s from %s)', _names, _stage);
+        else
+            select format('(select r.ordinality as patterns_n, %s from rows from (jsonb_to_recordset($1) as (%s patterns_more jsonb)) '
+                          'with ordinality as r(%s, ordinality))', _names,
+                          coalesce(string_agg(format('%I %s, ', wanted.name, c.value ->> 'type'), '' order by wanted.n), ''), _names)
+            into _source
+            from unnest(_columns) with ordinality wanted(name, n)
+            join jsonb_array_elements(patterns_os.columns_v1(_table)) c on c.value ->> 'name' = wanted.name;
+        end if;
+
+        if _kind = 'replace' then
+            execute format(
+                'select case when (select count(*) from %1$s s) = (select count(*) from %2$s where patterns_position > $2) '
+                'and (select coalesce(sum(hashtextextended((select jsonb_strip_nulls(to_jsonb(s) - ''patterns_n''))::text, 0)), 0) from %1$s s) '
+                ' = (select coalesce(sum(hashtextextended(jsonb_strip_nulls(to_jsonb(r) - ''patterns_position'' - ''patterns_id'')::text, 0)), 0) '
+                'from %2$s r where patterns_position > $2) then 1 else 0 end', _source, _relation)
+            into _same using _rows, _head.base;
+            if _same = 1 and _head.last > 0 then
+                last := _head.last; written := 0;
+                return;
+            end if;
+            _base := _head.last;
+            _version := _head.version + 1;
+        end if;
+
+        if _kind = 'upsert' then
+            select o.unique_on into _keys from patterns_os.table_options o where o.table_id = _table;
+            if coalesce(cardinality(_keys), 0) = 0 then
+                raise exception 'table "%" has no unique_on', (select t.name from patterns_os.tables t where t.id = _table)
+                    using errcode = 'PT002';
+            end if;
+            -- The last of several rows with one key wins; a row that changes nothing keeps its position.
+            execute format(
+                'create temporary table patterns_upsert on commit drop as '
+                'select row_number() over (order by n) as patterns_n, %1$s from ('
+                '  select distinct on (%2$s) patterns_n as n, %1$s from %3$s s order by %2$s, patterns_n desc) s '
+                'where not exists (select 1 from %4$s r where r.patterns_position > $2 and (%5$s) '
+                '  and row(%6$s) is not distinct from row(%7$s))',
+                _names, (select string_agg(format('%I', k), ', ') from unnest(_keys) k), _source, _relation,
+                (select string_agg(format('r.%1$I is not distinct from s.%1$I', k), ' and ') from unnest(_keys) k),
+                (select string_agg(format('r.%I', c), ', ') from unnest(_columns || 'patterns_more'::text) c),
+                (select string_agg(format('s.%I', c), ', ') from unnest(_columns || 'patterns_more'::text) c))
+            using _rows, _base;
+            execute format('delete from %s r using patterns_upsert s where r.patterns_position > $1 and %s', _relation,
+                           (select string_agg(format('r.%1$I is not distinct from s.%1$I', k), ' and ') from unnest(_keys) k))
+            using _base;
+            _source := format('(select patterns_n, %s from patterns_upsert)', _names);
+        end if;
+
+        -- The high digits of the position are the same for the whole block, but for one block in a billion.
+        execute format(
+            'insert into %s (patterns_position, patterns_id, %s) select $2 + patterns_n, '
+            'case when ($2 + patterns_n) >> 30 = $2 >> 30 then $3 else $4 || patterns_os.base32_low(($2 + patterns_n) >> 30) end '
+            '|| patterns_os.base32_low($2 + patterns_n), %s from %s s order by patterns_n',
+            _relation, _names, _names, _source)
+        using _rows, _head.last, patterns_os.id_prefix(_at, _table) || patterns_os.base32_low(_head.last >> 30),
+              patterns_os.id_prefix(_at, _table);
+        get diagnostics written = row_count;
+        if _kind = 'upsert' then drop table pg_temp.patterns_upsert; end if;
+    end if;
+
+    _positions := written;
+    if written = 0 then
+        if _kind not in ('reset', 'replace') then
+            last := _head.last;
+            return;
+        end if;
+        -- An empty version is something new to see: it takes one position that no row has.
+        _positions := 1;
+        _base := _head.last + 1;
+        _version := _head.version + 1;
+    end if;
+    last := _head.last + _positions;
+    insert into patterns_os.commits (table_id, last, n, base, version, kind, run, input_table, input_from, input_to, hops, trace, at)
+    values (_table, last, _positions, _base, _version, _kind, _run, (_input ->> 'table')::int, (_input ->> 'from')::bigint,
+            (_input ->> 'to')::bigint, _hops, _trace, _at);
+end $$;
+
+-- Claims what is due for a launcher: at most `_most` lanes, each with a new run, range and token.
+-- What is due: see DESIGN 3.4 and patterns_os/triggers/due.py, which says the same as a pure function.
+create or replace function patterns_os.claim_v1(_app int, _version bigint, _launcher text, _most int)
+returns table (run bigint, token bigint, node text, lane int, reason text, attempt int, narrow jsonb,
+               inputs jsonb, outputs jsonb, request jsonb, held jsonb, state jsonb)
+language plpgsql security definer set search_path = pg_catalog as $$
+#variable_conflict use_column
+declare
+    _lane record;
+    _request record;
+    _inputs jsonb;
+    _held jsonb;
+    _reason text;
+    _run bigint;
+begin
+    perform patterns_os.check_caller(_app);
+    if _version is distinct from (select a.active from patterns_os.apps a where a.id = _app) then
+        return;
+    end if;
+    for _lane in
+        select l.node, l.lane, l.token, l.attempts, l.narrow, n.name, n.trigger_when
+        from patterns_os.lanes l join patterns_os.nodes n on n.id = l.node
+        where n.app = _app and n.retired_at is null and n.kind <> 'webhook'
+          and l.run is null and l.state not in ('paused', 'stopped')
+          and (l.not_before is null or l.not_before <= clock_timestamp())
+          and (l.narrow is not null or patterns_os.is_due(l.node, n.trigger_when))
+        order by l.claimed_at nulls first, l.node
+        limit _most
+        for update of l skip locked
+    loop
+        _held := null;
+        select r.id, r.kind, r.payload, r.attempts into _request from patterns_os.requests r
+        where _lane.narrow is null and r.node = _lane.node and r.state = 'pending' and r.due_at <= clock_timestamp()
+        order by r.due_at, r.id limit 1;
+        if _request.kind = 'resume' then
+            select to_jsonb(h) into _held from patterns_os.held h where h.id = (_request.payload ->> 'held')::bigint;
+            if _held is null then
+                update patterns_os.requests set state = 'done' where id = _request.id;
+                continue;
+            end if;
+        end if;
+        _reason := case when _lane.narrow is not null then 'retry' when _request.id is not null then _request.kind else 'rows' end;
+        select coalesce(jsonb_agg(jsonb_build_object(
+                   'table', i.table_id, 'name', t.name, 'stream', i.stream, 'access', i.access,
+                   'last', h.last, 'base', h.base,
+                   'from', greatest(i.cursor, h.base),
+                   'to', case
+                       when _held is not null then greatest(i.cursor, h.base)
+                       when _lane.narrow is null then h.last
+                       when i.table_id <> (_lane.narrow ->> 'table')::int or i.stream <> _lane.narrow ->> 'stream'
+                           then greatest(i.cursor, h.base)
+                       else least(h.last, greatest(i.cursor, h.base, coalesce((_lane.narrow ->> 'alone')::bigint,
+                                                                               (_lane.narrow ->> 'before')::bigint - 1)))
+                   end) order by i.table_id, i.stream), '[]')
+        into _inputs
+        from patterns_os.inputs i join patterns_os.tables t on t.id = i.table_id
+        cross join lateral patterns_os.head(i.table_id) h
+        where i.node = _lane.node and i.active;
+        insert into patterns_os.runs (app, node, lane, version, reason, request, attempt, token, launcher, inputs)
+        values (_app, _lane.node, _lane.lane, _version, _reason, _request.id,
+                1 + coalesce(_request.attempts, _lane.attempts), _lane.token + 1, _launcher, _inputs)
+        returning id into _run;
+        update patterns_os.lanes l set run = _run, token = l.token + 1, launcher = _launcher, state = 'running',
+               not_before = null, claimed_at = clock_timestamp()
+        where l.node = _lane.node and l.lane = _lane.lane;
+        if _request.id is not null then
+            update patterns_os.requests set state = 'running' where id = _request.id;
+        end if;
+        run := _run; token := _lane.token + 1; node := _lane.name; lane := _lane.lane; reason := _reason;
+        attempt := 1 + coalesce(_request.attempts, _lane.attempts); narrow := _lane.narrow; inputs := _inputs; held := _held;
+        request := case when _request.id is not null then jsonb_build_object('id', _request.id, 'kind', _request.kind, 'payload', _request.payload) end;
+        select coalesce(jsonb_object_agg(t.name, t.id), '{}') into outputs
+        from patterns_os.tables t where t.app = _app;
+        select coalesce(jsonb_object_agg(s.key, s.value), '{}') into state
+        from patterns_os.states s where s.node = _lane.node and s.lane = _lane.lane;
+        return next;
+    end loop;
+end $$;
+
+-- Whether any (or all) of a node's triggering inputs are new, or a request waits.
+create or replace function patterns_os.is_due(_node int, _when text) returns boolean
+language sql stable security definer set search_path = pg_catalog as $$
+    select exists (select 1 from patterns_os.requests r
+                   where r.node = _node and r.state = 'pending' and r.due_at <= clock_timestamp())
+        or coalesce((
+            select case when _when = 'all' then bool_and(is_new) else bool_or(is_new) end
+            from (select h.last > i.seen or (i.access = 'stream' and h.last > i.cursor and i.moved) as is_new
+                  from patterns_os.inputs i cross join lateral patterns_os.head(i.table_id) h
+                  where i.node = _node and i.active and i.triggering) new), false)
+$$;
+
+-- The lane of a run, locked, if run and token are still its owner's; raises PT001 otherwise.
+create or replace function patterns_os.own_lane(_run bigint, _token bigint) returns patterns_os.lanes
+language plpgsql security definer set search_path = pg_catalog as $$
+declare
+    _lane patterns_os.lanes;
+    _owned record;
+begin
+    select r.app, r.node, r.lane into _owned from patterns_os.runs r where r.id = _run;
+    if not found then
+        raise exception 'run % does not exist', _run using errcode = 'PT001';
+    end if;
+    perform patterns_os.check_caller(_owned.app);
+    select * into _lane from patterns_os.lanes l where l.node = _owned.node and l.lane = _owned.lane for update;
+    if _lane.run is distinct from _run or _lane.token <> _token then
+        raise exception 'run % no longer owns its lane', _run using errcode = 'PT001';
+    end if;
+    return _lane;
+end $$;
+
+-- THE commit: outputs, State, cursors and held records of a run's range, all or nothing.
+--   inputs:  [{"table", "stream", "to", "from"}]            how far the run has got
+--   outputs: [{"table", "operations": [{"kind", "columns", "rows" | "stage"}]}]
+--   state:   {"set": {key: value}, "delete": [key]}
+--   seen:    [{"table", "last"}]                            for SQL nodes: the watermarks of their snapshot
+--   end:     the run is over;  rows_in, release: [held id], trace
+-- Gives {"tables": {id: watermark}, "rows_out"}.
+create or replace function patterns_os.commit_v1(_run bigint, _token bigint, _body jsonb) returns jsonb
+language plpgsql security definer set search_path = pg_catalog set lock_timeout = '30s' as $$
+declare
+    _lane patterns_os.lanes;
+    _output record;
+    _operation record;
+    _block record;
+    _input jsonb := _body -> 'inputs' -> 0;
+    _tables jsonb := '{}';
+    _rows_out bigint := 0;
+    _hops int;
+    _trace text := _body ->> 'trace';
+    _app int;
+    _cursor bigint;
+begin
+    _lane := patterns_os.own_lane(_run, _token);
+    select r.app into _app from patterns_os.runs r where r.id = _run;
+    select coalesce(max(c.hops), 0), coalesce(_trace, max(c.trace)) into _hops, _trace
+    from patterns_os.commits c
+    where c.table_id = (_input ->> 'table')::int
+      and c.last = (select min(m.last) from patterns_os.commits m
+                    where m.table_id = (_input ->> 'table')::int and m.last >= (_input ->> 'to')::bigint);
+
+    for _output in
+        select (o.value ->> 'table')::int as id from jsonb_array_elements(coalesce(_body -> 'outputs', '[]')) o order by 1
+    loop
+        perform 1 from patterns_os.tables t where t.id = _output.id and t.app = _app for no key update;
+        if not found then
+            raise exception 'table % is not of this app', _output.id using errcode = '42501';
+        end if;
+    end loop;
+
+    for _output in
+        select (o.value ->> 'table')::int as id, o.value -> 'operations' as operations
+        from jsonb_array_elements(coalesce(_body -> 'outputs', '[]')) o order by 1
+    loop
+        for _operation in select o.value as body from jsonb_array_elements(_output.operations) o loop
+            select * into _block from patterns_os.write_block(
+                _output.id, _operation.body ->> 'kind',
+                (select array_agg(c.value #>> '{}' order by c.ordinality)
+                 from jsonb_array_elements(_operation.body -> 'columns') with ordinality c),
+                _operation.body -> 'rows', _operation.body ->> 'stage', _run, _input, _hops, _trace);
+            _rows_out := _rows_out + _block.written;
+            if _operation.body ->> 'stage' is not null then
+                execute format('drop table %s', (_operation.body ->> 'stage')::regclass);
+            end if;
+        end loop;
+        _tables := _tables || jsonb_build_object(_output.id::text, _block.last);
+    end loop;
+
+    insert into patterns_os.states (node, lane, key, value)
+    select _lane.node, _lane.lane, s.key, s.value from jsonb_each(coalesce(_body -> 'state' -> 'set', '{}')) s
+    on conflict (node, lane, key) do update set value = excluded.value;
+    delete from patterns_os.states s where s.node = _lane.node and s.lane = _lane.lane
+        and s.key in (select jsonb_array_elements_text(coalesce(_body -> 'state' -> 'delete', '[]')));
+    delete from patterns_os.held h where h.node = _lane.node
+        and h.id in (select jsonb_array_elements_text(coalesce(_body -> 'release', '[]'))::bigint);
+
+    update patterns_os.inputs i set cursor = (m.value ->> 'to')::bigint,
+           moved = i.moved or (m.value ->> 'to')::bigint <> i.cursor
+    from jsonb_array_elements(coalesce(_body -> 'inputs', '[]')) m
+    where i.node = _lane.node and i.table_id = (m.value ->> 'table')::int and i.stream = m.value ->> 'stream';
+
+    if not coalesce((_body ->> 'end')::boolean, false) then
+        update patterns_os.runs r set rows_in = r.rows_in + coalesce((_body ->> 'rows_in')::bigint, 0), rows_out = r.rows_out + _rows_out
+        where r.id = _run;
+        return jsonb_build_object('tables', _tables, 'rows_out', _rows_out);
+    end if;
+
+    -- `seen` is what the run could see when it began; `moved` is about this run alone.
+    update patterns_os.inputs i set
+        seen = greatest(i.seen, coalesce(
+            (select (s.value ->> 'last')::bigint from jsonb_array_elements(coalesce(_body -> 'seen', '[]')) s
+             where (s.value ->> 'table')::int = i.table_id),
+            case when _lane.narrow is null then (began.value ->> 'last')::bigint else i.seen end)),
+        moved = i.cursor <> (began.value ->> 'from')::bigint
+    from jsonb_array_elements((select r.inputs from patterns_os.runs r where r.id = _run)) began
+    where i.node = _lane.node and i.table_id = (began.value ->> 'table')::int and i.stream = began.value ->> 'stream';
+
+    select i.cursor into _cursor from patterns_os.inputs i
+    where i.node = _lane.node and i.table_id = (_lane.narrow ->> 'table')::int and i.stream = _lane.narrow ->> 'stream';
+    update patterns_os.lanes l set run = null, launcher = null, state = 'idle', error = null, dead_in_row = 0, deaths = 0,
+        attempts = case when l.narrow ? 'before' then l.attempts else 0 end,
+        -- what came before the bad record is done: that record alone is next
+        narrow = case when l.narrow ? 'before' and _cursor < (l.narrow ->> 'before')::bigint - 1 and
+                           exists (select 1 from patterns_os.inputs i where i.node = l.node and i.moved) then l.narrow
+                      when l.narrow ? 'before' then (l.narrow - 'before') || jsonb_build_object('alone', l.narrow -> 'before')
+                 end,
+        not_before = case when l.narrow ? 'before' then clock_timestamp() + interval '1 second' end
+    where l.node = _lane.node and l.lane = _lane.lane;
+    if _lane.narrow is not null then
+        -- rows after the narrowed range were not offered: they are still to do
+        update patterns_os.inputs i set moved = true where i.node = _lane.node and i.active and i.access = 'stream';
+    end if;
+    update patterns_os.runs r set state = 'done', ended_at = clock_timestamp(),
+        rows_in = r.rows_in + coalesce((_body ->> 'rows_in')::bigint, 0), rows_out = r.rows_out + _rows_out
+    where r.id = _run;
+    update patterns_os.requests q set state = 'done' from patterns_os.runs r where r.id = _run and q.id = r.request;
+    return jsonb_build_object('tables', _tables, 'rows_out', _rows_out);
+end $$;
+
+-- Ends a run that failed, as decided by the caller (patterns_os/runs/retry.py):
+--   error, lane: {"state", "delay_s", "attempts", "deaths", "dead_in_row", "narrow"},
+--   held: {"table", "stream", "position", "attempts"} or null: set the record aside and go past it,
+--   request: "pending" | "failed" | null, with lane.delay_s
+create or replace function patterns_os.fail_v1(_run bigint, _token bigint, _body jsonb) returns void
+language plpgsql security definer set search_path = pg_catalog as $$
+declare
+    _lane patterns_os.lanes;
+    _decided jsonb := _body -> 'lane';
+    _held jsonb := nullif(_body -> 'held', 'null');
+    _content jsonb;
+    _until timestamptz := clock_timestamp() + make_interval(secs => coalesce((_body -> 'lane' ->> 'delay_s')::double precision, 0));
+begin
+    _lane := patterns_os.own_lane(_run, _token);
+    if _held is not null then
+        execute format('select to_jsonb(r) from %s r where patterns_position = $1', patterns_os.relation((_held ->> 'table')::int))
+        into _content using (_held ->> 'position')::bigint;
+        insert into patterns_os.held (app, node, table_id, stream, position, why, attempts, error, content, run)
+        select r.app, _lane.node, (_held ->> 'table')::int, _held ->> 'stream', (_held ->> 'position')::bigint, 'dead',
+               (_held ->> 'attempts')::int, _body -> 'error', coalesce(_content, '{}'), _run
+        from patterns_os.runs r where r.id = _run
+        on conflict (node, table_id, stream, position) do update
+            set attempts = excluded.attempts, error = excluded.error, run = excluded.run, at = excluded.at;
+        update patterns_os.inputs i set cursor = greatest(i.cursor, (_held ->> 'position')::bigint), moved = true
+        where i.node = _lane.node and i.table_id = (_held ->> 'table')::int and i.stream = _held ->> 'stream';
+    end if;
+    update patterns_os.lanes l set run = null, launcher = null, state = _decided ->> 'state',
+        not_before = case when (_decided ->> 'delay_s')::double precision > 0 then _until end,
+        attempts = (_decided ->> 'attempts')::int, deaths = (_decided ->> 'deaths')::int,
+        dead_in_row = (_decided ->> 'dead_in_row')::int, narrow = nullif(_decided -> 'narrow', 'null'), error = _body -> 'error'
+    where l.node = _lane.node and l.lane = _lane.lane;
+    update patterns_os.runs r set state = 'failed', ended_at = clock_timestamp(), error = _body -> 'error' where r.id = _run;
+    update patterns_os.requests q set state = coalesce(_body ->> 'request', 'pending'), attempts = q.attempts + 1,
+        due_at = _until
+    from patterns_os.runs r where r.id = _run and q.id = r.request;
+end $$;
+
+-- Takes lanes from launchers that are gone: raises the token, so that nothing they still do counts.
+-- Gives how many. Repeating it is harmless.
+create or replace function patterns_os.rescue_v1(_app int, _lanes jsonb) returns int
+language plpgsql security definer set search_path = pg_catalog as $$
+declare
+    _taken record;
+    _count int := 0;
+begin
+    perform patterns_os.check_caller(_app);
+    for _taken in
+        select l.node, l.lane, l.run from patterns_os.lanes l
+        join jsonb_array_elements(_lanes) w on l.node = (w.value ->> 'node')::int and l.lane = (w.value ->> 'lane')::int
+            and l.token = (w.value ->> 'token')::bigint
+        join patterns_os.nodes n on n.id = l.node and n.app = _app
+        where l.run is not null for update of l skip locked
+    loop
+        update patterns_os.lanes l set token = l.token + 1, run = null, launcher = null, state = 'idle', deaths = l.deaths + 1
+        where l.node = _taken.node and l.lane = _taken.lane;
+        update patterns_os.runs r set state = 'lost', ended_at = clock_timestamp(),
+            error = jsonb_build_object('code', 'launcher-lost', 'family', 'infrastructure', 'message', 'the launcher of this run is gone')
+        where r.id = _taken.run;
+        update patterns_os.requests q set state = 'pending' from patterns_os.runs r
+        where r.id = _taken.run and q.id = r.request and q.state = 'running';
+        _count := _count + 1;
+    end loop;
+    return _count;
+end $$;
+
+-- Raises the beat of a launcher and of its live lanes; gives the runs that are still its own.
+create or replace function patterns_os.beat_v1(_app int, _launcher text) returns bigint[]
+language plpgsql security definer set search_path = pg_catalog as $$
+declare
+    _runs bigint[];
+begin
+    perform patterns_os.check_caller(_app);
+    update patterns_os.launchers set beat = beat + 1 where id = _launcher and app = _app;
+    with raised as (
+        update patterns_os.lanes l set beat = l.beat + 1
+        from patterns_os.nodes n
+        where n.id = l.node and n.app = _app and l.launcher = _launcher and l.run is not null
+        returning l.run)
+    select coalesce(array_agg(raised.run), '{}') into _runs from raised;
+    return _runs;
+end $$;
+
+-- Begins or looks up an outside effect: {"status": "begun" | "done" | "doubt", "result"}.
+create or replace function patterns_os.once_v1(_run bigint, _token bigint, _record text, _key text) returns jsonb
+language plpgsql security definer set search_path = pg_catalog as $$
+declare
+    _lane patterns_os.lanes := patterns_os.own_lane(_run, _token);
+    _found patterns_os.once;
+begin
+    insert into patterns_os.once (node, record, key, status, token) values (_lane.node, _record, _key, 'begun', _token)
+    on conflict (node, record, key) do nothing;
+    if found then return jsonb_build_object('status', 'begun'); end if;
+    select * into _found from patterns_os.once o where o.node = _lane.node and o.record = _record and o.key = _key;
+    if _found.status = 'done' then return jsonb_build_object('status', 'done', 'result', _found.result); end if;
+    return jsonb_build_object('status', 'doubt');
+end $$;
+
+create or replace function patterns_os.once_done_v1(_run bigint, _token bigint, _record text, _key text, _result jsonb) returns void
+language plpgsql security definer set search_path = pg_catalog as $$
+declare
+    _lane patterns_os.lanes := patterns_os.own_lane(_run, _token);
+begin
+    update patterns_os.once o set status = 'done', result = _result, token = _token
+    where o.node = _lane.node and o.record = _record and o.key = _key;
+end $$;
+
+-- Lines that a node printed. Losing the last ones in a crash is accepted, so nothing waits for the disk.
+create or replace function patterns_os.log_v1(_app int, _lines jsonb) returns void
+language plpgsql security definer set search_path = pg_catalog set synchronous_commit = off as $$
+begin
+    perform patterns_os.check_caller(_app);
+    insert into patterns_os.logs (app, node, run, stream, line, at)
+    select _app, n.id, (l.value ->> 'run')::bigint, l.value ->> 'stream', l.value ->> 'line', (l.value ->> 'at')::timestamptz
+    from jsonb_array_elements(_lines) with ordinality l
+    join patterns_os.nodes n on n.app = _app and n.name = l.value ->> 'node'
+    order by l.ordinality;
+end $$;
+
+-- Stores deliveries of one webhook with their rows in one transaction. `_counts[i]` rows belong to body i.
+-- Gives the watermark.
+create or replace function patterns_os.ingest_v1(
+    _app int, _webhook text, _table int, _bodies bytea[], _headers jsonb[], _counts int[], _columns text[], _rows jsonb
+) returns bigint
+language plpgsql security definer set search_path = pg_catalog set lock_timeout = '10s' as $$
+declare
+    _block record;
+begin
+    perform patterns_os.check_caller(_app);
+    perform 1 from patterns_os.tables t where t.id = _table and t.app = _app for no key update;
+    if not found then
+        raise exception 'table % is not of this app', _table using errcode = '42501';
+    end if;
+    select * into _block from patterns_os.write_block(_table, 'append', _columns, _rows, null, null, null, 0, null);
+    insert into patterns_os.deliveries (app, webhook, status, headers, body, table_id, first_position, last_position)
+    select _app, _webhook, 'accepted', d.headers, d.body, _table, _block.last - _block.written + d.upto - d.count + 1,
+           _block.last - _block.written + d.upto
+    from (select b.body, b.headers, b.count, sum(b.count) over (order by b.n) as upto, b.n
+          from unnest(_bodies, _headers, _counts) with ordinality b(body, headers, count, n)) d
+    order by d.n;
+    return _block.last;
+end $$;

@@ -1,0 +1,149 @@
+"""The plan: everything that the control plane and the launchers know of a version of an app.
+
+Scripts travel as file names: the launcher runs what lies in the app folder and checks the content hash.
+"""
+
+from hashlib import sha256
+from typing import Any, Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class PlanPart(BaseModel):
+    """Base of all parts: frozen, nothing unknown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PlannedInput(PlanPart):
+    """A table that a node reads.
+
+    Attributes:
+        port: The name that the script uses.
+        access: `stream` or `read`.
+        triggering: Whether new rows make the node due.
+    """
+
+    table: str
+    port: str
+    access: Literal["stream", "read"]
+    triggering: bool
+
+
+class PlannedOutput(PlanPart):
+    """A table that a node writes, under the name that the script uses."""
+
+    table: str
+    port: str
+
+
+class PlannedCron(PlanPart):
+    """When a node runs by the clock: a 5-field expression (already normalised) and an IANA time zone."""
+
+    expression: str
+    timezone: str = "UTC"
+
+
+class PlannedNode(PlanPart):
+    """A node as it runs.
+
+    Attributes:
+        kind: `python` or `sql` (webhooks are planned apart).
+        file: The script, relative to the app folder.
+        content: Hash of everything of the author's that decides what the node does.
+        when: `any` or `all` of the triggering inputs must be new.
+        cron: Replaces the reactive trigger.
+        manual: True if the node has neither triggering inputs nor a cron.
+        parameters: Values by name, as given in the manifest (JSON).
+        retries: How often a record is tried again before it is set aside.
+        timeout_s: Seconds without reaching a record boundary after which the script is killed.
+        sql: For SQL nodes the statements with `{{...}}` calls rendered, each relation a quoted name in the
+            app's schema; the target of a write is left out (see `writes`).
+        sql_kind: `select` replaces `outputs[0]`, `insert` appends to it.
+    """
+
+    name: str
+    kind: Literal["python", "sql"]
+    file: str
+    content: str
+    inputs: tuple[PlannedInput, ...] = ()
+    outputs: tuple[PlannedOutput, ...] = ()
+    files: dict[str, str] = Field(default_factory=dict)
+    when: Literal["any", "all"] = "any"
+    cron: PlannedCron | None = None
+    manual: bool = False
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    retries: int = 3
+    timeout_s: float = 600.0
+    on_error: Literal["hold", "stop"] = "hold"
+    start: Literal["beginning", "now"] = "beginning"
+    isolation: Literal["warm", "run"] = "warm"
+    sql: tuple[str, ...] = ()
+    sql_kind: Literal["select", "insert"] | None = None
+
+
+class PlannedTable(PlanPart):
+    """A table of the app; `columns` are declared ones only, name → one of the column types of `rows.types`."""
+
+    name: str
+    columns: dict[str, str] = Field(default_factory=dict)
+    unique_on: tuple[str, ...] = ()
+    storage: str | None = None
+    retention: dict[str, Any] = Field(default_factory=dict)
+
+
+class PlannedWebhook(PlanPart):
+    """An HTTP endpoint that appends what it receives to `table`."""
+
+    name: str
+    title: str
+    path: str
+    table: str
+    verify: dict[str, Any] | None = None
+    respond: dict[str, Any] | None = None
+    max_body_bytes: int = 1_048_576
+
+
+class PlannedModel(PlanPart):
+    """An ML model: what the manifest declares, joined with what patterns.json binds it to.
+
+    Attributes:
+        provider: `openai` (any compatible endpoint), `echo`, or `None` where nothing is bound.
+        secret: Name of the secret that holds the key, never its value.
+    """
+
+    name: str
+    type: str = "chat"
+    provider: str | None = None
+    endpoint: str | None = None
+    model: str | None = None
+    secret: str | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class Plan(PlanPart):
+    """One version of an app. Parts are sorted by name; nodes too."""
+
+    app: str
+    nodes: tuple[PlannedNode, ...] = ()
+    tables: tuple[PlannedTable, ...] = ()
+    webhooks: tuple[PlannedWebhook, ...] = ()
+    files: tuple[str, ...] = ()
+    models: tuple[PlannedModel, ...] = ()
+    toolchain: dict[str, str] = Field(default_factory=dict)
+
+    def to_bytes(self) -> bytes:
+        """Give the canonical JSON of the plan."""
+        return orjson.dumps(self.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
+
+    @property
+    def version_hash(self) -> str:
+        """The first 16 hex digits of the SHA-256 of `to_bytes()`."""
+        return sha256(self.to_bytes()).hexdigest()[:16]
+
+    def node(self, name: str) -> PlannedNode | None:
+        """Give the node of that name, or `None`."""
+        return next((node for node in self.nodes if node.name == name), None)
