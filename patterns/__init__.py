@@ -1,0 +1,19 @@
+"""The SDK of Patterns OS: what scripts import.
+
+    from patterns import File, Model, Parameter, State, Table
+
+Scripts run inside Patterns OS (`patterns dev`, `patterns run`, `patterns test`). Nothing here imports anything
+outside the standard library.
+"""
+
+from patterns.effects import once
+from patterns.errors import PatternsError
+from patterns.file import File
+from patterns.model import Model
+from patterns.parameter import Parameter
+from patterns.secret import Secret
+from patterns.state import State
+from patterns.stream import Stream
+from patterns.table import Table
+
+__all__ = ["File", "Model", "Parameter", "PatternsError", "Secret", "State", "Stream", "Table", "once"]
