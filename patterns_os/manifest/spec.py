@@ -1,0 +1,104 @@
+"""What `manifest.json` says: the graph of an app as its author wrote it, checked and typed.
+
+Nothing is resolved here: a name that nothing declares, a file that is missing or a cron that never comes is
+found by whoever builds the graph.
+"""
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from patterns_os.manifest.scripts import (
+    CronTriggerSpec,
+    InputSpec,
+    ResourcesSpec,
+    ScriptSpec,
+    TableTriggerSpec,
+)
+from patterns_os.manifest.stores import EngineSpec, FileStoreSpec, RetentionSpec, StoreSpec, TableStoreSpec
+from patterns_os.manifest.values import AppName, Items, PlainName, SecretName, Spec
+from patterns_os.manifest.webhooks import RespondSpec, VerifySpec, WebhookSpec
+
+__all__ = [
+    "CronTriggerSpec",
+    "EngineSpec",
+    "FileStoreSpec",
+    "InputSpec",
+    "ManifestSpec",
+    "ModelSpec",
+    "ParameterSpec",
+    "ResourcesSpec",
+    "RespondSpec",
+    "RetentionSpec",
+    "ScriptSpec",
+    "StoreSpec",
+    "TableStoreSpec",
+    "TableTriggerSpec",
+    "VerifySpec",
+    "WebhookSpec",
+]
+
+
+class ModelSpec(Spec):
+    """An ML model that scripts ask for by name; patterns.json binds it to a provider."""
+
+    noun: ClassVar[str] = "a model"
+
+    name: PlainName = Field(description="Name that scripts use.", examples=["base-llm"])
+    type: Literal["next-token-text", "chat", "text-embedding", "text-to-image"] = Field(
+        description="What the model does."
+    )
+    description: str | None = Field(None, description="What the app uses it for.")
+    fine_tunable: bool = Field(
+        False, alias="fine-tunable", description="Whether the app may train it further."
+    )
+
+
+class ParameterSpec(Spec):
+    """A value of the app that its scripts ask for by name."""
+
+    noun: ClassVar[str] = "a parameter"
+
+    name: PlainName = Field(description="Name that scripts use.", examples=["limit"])
+    type: Literal["str", "int", "float", "bool", "date", "datetime", "list"] = Field(
+        "str", description="Kind of the value."
+    )
+    title: str | None = Field(None, description="Name for people.")
+    description: str | None = Field(None, description="What it changes.")
+    default: Any = Field(None, description="Value where none is given.")
+
+
+class ManifestSpec(Spec):
+    """A machine-oriented app: scripts, the stores between them, models and webhooks."""
+
+    noun: ClassVar[str] = "a manifest"
+    later: ClassVar[dict[str, str]] = {
+        "agents": "agents",
+        "charts": "charts",
+        "connections": "OAuth connections",
+        "exposes": "apps as components",
+    }
+
+    schema_url: str | None = Field(
+        None, alias="$schema", description="Schema that editors check this file with."
+    )
+    name: AppName = Field(description="Name of the app.", examples=["my-app"])
+    title: str | None = Field(None, description="Name for people.")
+    description: str | None = Field(None, description="What the app does.")
+    version: str | None = Field(None, description="Version that the author gives it.", examples=["0.1.0"])
+    scripts: Items[ScriptSpec] = Field((), description="Scripts: the nodes that run code.")
+    stores: Items[StoreSpec] = Field((), description="Tables and files.")
+    models: Items[ModelSpec] = Field((), description="ML models.")
+    webhooks: Items[WebhookSpec] = Field((), description="HTTP endpoints that fill tables.")
+    parameters: Items[ParameterSpec] = Field((), description="Values that scripts ask for by name.")
+    secrets: Items[SecretName] = Field((), description="Names of the secrets that the app needs.")
+
+    @property
+    def tables(self) -> tuple[TableStoreSpec, ...]:
+        """The declared tables, as listed."""
+        return tuple(store for store in self.stores if isinstance(store, TableStoreSpec))
+
+    @property
+    def files(self) -> tuple[FileStoreSpec, ...]:
+        """The declared files, as listed."""
+        return tuple(store for store in self.stores if isinstance(store, FileStoreSpec))
