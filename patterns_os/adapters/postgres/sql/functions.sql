@@ -127,6 +127,14 @@ begin
     return patterns_os.columns_v1(_table);
 end $$;
 
+-- Declares the key columns of a table, if they are columns.
+create or replace function patterns_os.unique_on_v1(_table int, _columns text[]) returns void
+language plpgsql security definer set search_path = pg_catalog as $$
+begin
+    perform patterns_os.check_caller((select t.app from patterns_os.tables t where t.id = _table));
+    update patterns_os.table_options o set unique_on = _columns where o.table_id = _table and o.unique_on <> _columns;
+end $$;
+
 -- A staging table of this session for one operation on a table: the caller may insert, and no more.
 create or replace function patterns_os.stage_v1(_table int, _operation int) returns text
 language plpgsql security definer set search_path = pg_catalog as $$
@@ -262,7 +270,7 @@ end $$;
 -- What is due: see DESIGN 3.4 and patterns_os/triggers/due.py, which says the same as a pure function.
 create or replace function patterns_os.claim_v1(_app int, _version bigint, _launcher text, _most int)
 returns table (run bigint, token bigint, node text, lane int, reason text, attempt int, narrow jsonb,
-               inputs jsonb, outputs jsonb, request jsonb, held jsonb, state jsonb)
+               inputs jsonb, tables jsonb, request jsonb, held jsonb, state jsonb, attempts int, deaths int, dead_in_row int)
 language plpgsql security definer set search_path = pg_catalog as $$
 #variable_conflict use_column
 declare
@@ -278,7 +286,7 @@ begin
         return;
     end if;
     for _lane in
-        select l.node, l.lane, l.token, l.attempts, l.narrow, n.name, n.trigger_when
+        select l.node, l.lane, l.token, l.attempts, l.deaths, l.dead_in_row, l.narrow, n.name, n.trigger_when
         from patterns_os.lanes l join patterns_os.nodes n on n.id = l.node
         where n.app = _app and n.retired_at is null and n.kind <> 'webhook'
           and l.run is null and l.state not in ('paused', 'stopped')
@@ -328,8 +336,9 @@ begin
         end if;
         run := _run; token := _lane.token + 1; node := _lane.name; lane := _lane.lane; reason := _reason;
         attempt := 1 + coalesce(_request.attempts, _lane.attempts); narrow := _lane.narrow; inputs := _inputs; held := _held;
+        attempts := _lane.attempts; deaths := _lane.deaths; dead_in_row := _lane.dead_in_row;
         request := case when _request.id is not null then jsonb_build_object('id', _request.id, 'kind', _request.kind, 'payload', _request.payload) end;
-        select coalesce(jsonb_object_agg(t.name, t.id), '{}') into outputs
+        select coalesce(jsonb_object_agg(t.name, t.id), '{}') into tables
         from patterns_os.tables t where t.app = _app;
         select coalesce(jsonb_object_agg(s.key, s.value), '{}') into state
         from patterns_os.states s where s.node = _lane.node and s.lane = _lane.lane;
@@ -373,7 +382,7 @@ end $$;
 --   outputs: [{"table", "operations": [{"kind", "columns", "rows" | "stage"}]}]
 --   state:   {"set": {key: value}, "delete": [key]}
 --   seen:    [{"table", "last"}]                            for SQL nodes: the watermarks of their snapshot
---   end:     the run is over;  rows_in, release: [held id], trace
+--   end:     the run is over;  rows_in, release: [held id], trace, again: seconds until another run
 -- Gives {"tables": {id: watermark}, "rows_out"}.
 create or replace function patterns_os.commit_v1(_run bigint, _token bigint, _body jsonb) returns jsonb
 language plpgsql security definer set search_path = pg_catalog set lock_timeout = '30s' as $$
@@ -473,6 +482,11 @@ begin
         rows_in = r.rows_in + coalesce((_body ->> 'rows_in')::bigint, 0), rows_out = r.rows_out + _rows_out
     where r.id = _run;
     update patterns_os.requests q set state = 'done' from patterns_os.runs r where r.id = _run and q.id = r.request;
+    if _body ->> 'again' is not null then
+        insert into patterns_os.requests (app, node, kind, key, due_at)
+        values (_app, _lane.node, 'again', 'again:' || _run, clock_timestamp() + make_interval(secs => (_body ->> 'again')::double precision))
+        on conflict (node, key) do nothing;
+    end if;
     return jsonb_build_object('tables', _tables, 'rows_out', _rows_out);
 end $$;
 

@@ -1,0 +1,107 @@
+"""A page of memory that a node process writes and its supervisor reads, also after the process's death.
+
+It tells how many records the run was given, which one is open, and how many rows it wrote; in the other
+direction it tells the run to stop at the next record boundary. Eight bytes are written at once, so no reader
+sees half a number.
+"""
+
+import mmap
+import os
+import struct
+import sys
+import tempfile
+from dataclasses import dataclass
+
+_SIZE = 4096
+_NUMBER = struct.Struct("q")
+_BOUNDARIES, _POSITION, _TABLE, _FIRST, _WRITTEN, _STOP, _YIELDED, _AFTER_LOOP = range(0, 64, 8)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the page says now. `position` 0: no record is open."""
+
+    boundaries: int
+    position: int
+    table: int
+    first: int
+    written: int
+    yielded: int
+    after_loop: bool
+
+
+class Progress:
+    """The page, on either side. `descriptor` is inherited by the node process."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self._page = mmap.mmap(descriptor, _SIZE)
+
+    @classmethod
+    def create(cls) -> "Progress":
+        """Make a new page of zeros."""
+        if sys.platform == "linux":
+            descriptor = os.memfd_create("patterns-progress")
+        else:
+            descriptor, path = tempfile.mkstemp(prefix="patterns-progress-")
+            os.unlink(path)  # noqa: PTH108 - the descriptor stays, the name goes
+        os.ftruncate(descriptor, _SIZE)
+        return cls(descriptor)
+
+    def begin(self) -> None:
+        """Forget the run before; a boundary is reached."""
+        for field in (_POSITION, _TABLE, _FIRST, _WRITTEN, _STOP, _YIELDED, _AFTER_LOOP):
+            self._set(field, 0)
+        self.boundary()
+
+    def open_record(self, table: int, first: int, position: int, yielded: int) -> None:
+        """Say which record is being worked on."""
+        page = self._page
+        pack = _NUMBER.pack_into
+        pack(page, _POSITION, position)
+        pack(page, _TABLE, table)
+        pack(page, _FIRST, first)
+        pack(page, _YIELDED, yielded)
+        pack(page, _AFTER_LOOP, 0)
+        pack(page, _BOUNDARIES, yielded + 1 + (self._get(_BOUNDARIES) & ~0xFFFFFFFF))
+
+    def end_of_stream(self) -> None:
+        """Say that the loop is over: the last record stays named."""
+        self._set(_AFTER_LOOP, 1)
+        self.boundary()
+
+    def boundary(self) -> None:
+        """Say that a boundary was reached: the time-out begins anew."""
+        self._set(_BOUNDARIES, (self._get(_BOUNDARIES) & ~0xFFFFFFFF) + (1 << 32))
+
+    def wrote(self, rows: int) -> None:
+        """Say how many rows the run has written so far."""
+        self._set(_WRITTEN, rows)
+
+    def ask_to_stop(self) -> None:
+        """Ask the run to end at the next record boundary."""
+        self._set(_STOP, 1)
+
+    @property
+    def stop_asked(self) -> bool:
+        """Whether the run shall end at the next record boundary."""
+        return self._get(_STOP) != 0
+
+    def snapshot(self) -> Snapshot:
+        """Read the page."""
+        get = self._get
+        return Snapshot(
+            get(_BOUNDARIES), get(_POSITION), get(_TABLE), get(_FIRST), get(_WRITTEN), get(_YIELDED),
+            get(_AFTER_LOOP) != 0,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Give the page back."""
+        self._page.close()
+        os.close(self.descriptor)
+
+    def _get(self, field: int) -> int:
+        return int(_NUMBER.unpack_from(self._page, field)[0])
+
+    def _set(self, field: int, value: int) -> None:
+        _NUMBER.pack_into(self._page, field, value)

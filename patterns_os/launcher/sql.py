@@ -1,0 +1,156 @@
+"""SQL nodes: the statement runs without locks into a staging table, then the commit function takes it over.
+
+Everything is read in one repeatable-read snapshot, in which the watermarks of the inputs are read too: what was
+committed meanwhile triggers the node again.
+"""
+
+from typing import Any
+
+import orjson
+import psycopg
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from patterns_os.errors import NodeError
+from patterns_os.plan.spec import PlannedNode
+from patterns_os.ports.claims import Claim
+from patterns_os.rows.types import ColumnType, parse_type
+
+# What the database calls a result column → what we store it as; everything else is stored as text.
+_STORED_AS = {
+    "bool": ColumnType.BOOL, "int2": ColumnType.BIGINT, "int4": ColumnType.BIGINT, "int8": ColumnType.BIGINT,
+    "float4": ColumnType.DOUBLE, "float8": ColumnType.DOUBLE, "numeric": ColumnType.NUMERIC, "json": ColumnType.JSONB,
+    "jsonb": ColumnType.JSONB, "timestamptz": ColumnType.TIMESTAMPTZ, "date": ColumnType.DATE, "bytea": ColumnType.BYTEA,
+}  # fmt: skip
+
+
+async def run_sql(
+    connection: psycopg.AsyncConnection[Any], claim: Claim, node: PlannedNode, *, timeout_s: float
+) -> dict[str, Any]:
+    """Run a SQL node's claim to its commit; gives `{"tables", "rows_in", "rows_out"}`.
+
+    Raises:
+        NodeError: The statement failed (`sql-failed`), or gives two columns of one name.
+        psycopg.Error: The connection broke, or the run lost its lane.
+    """
+    table = claim.tables[node.outputs[0].table]
+    columns = await _lay_columns(connection, table, node.sql[0])
+    stage = await _value(connection, "select patterns_os.stage_v1(%s, 1)", table)
+    seen, staged = await _fill(connection, claim, node.sql[0], stage, columns, timeout_s)
+    operation = {
+        "kind": "replace" if node.sql_kind == "select" else "append",
+        "columns": list(columns),
+        "stage": stage,
+    }
+    body = {
+        "inputs": [
+            {"table": given.table, "stream": given.stream, "from": given.start, "to": seen[given.table]}
+            for given in claim.inputs
+            if given.access == "stream"
+        ],
+        "outputs": [{"table": table, "operations": [operation]}],
+        "seen": [{"table": number, "last": last} for number, last in seen.items()],
+        "rows_in": sum(max(0, seen[given.table] - given.base) for given in claim.inputs),
+        "end": True,
+    }
+    done = await _value(
+        connection,
+        "select patterns_os.commit_v1(%s, %s, %s)",
+        claim.run,
+        claim.token,
+        Jsonb(body, dumps=orjson.dumps),
+    )
+    return {"tables": done["tables"], "rows_in": body["rows_in"], "rows_out": done["rows_out"], "staged": staged}
+
+
+async def _lay_columns(
+    connection: psycopg.AsyncConnection[Any], table: int, statement: str
+) -> dict[str, ColumnType]:
+    """Give the output's columns of the statement with their stored types, laying those that are new."""
+    described = await _describe(connection, statement)
+    known = {
+        column["name"]: parse_type(column["type"])
+        for column in await _value(connection, "select patterns_os.columns_v1(%s)", table)
+    }
+    wanted = {name: kind for name, kind in described.items() if name not in known}
+    if wanted:
+        await _value(
+            connection,
+            "select patterns_os.add_columns_v1(%s, %s)",
+            table,
+            Jsonb({name: kind.sql for name, kind in wanted.items()}),
+        )
+    return {name: known.get(name) or kind for name, kind in described.items()}
+
+
+async def _describe(connection: psycopg.AsyncConnection[Any], statement: str) -> dict[str, ColumnType]:
+    try:
+        cursor = await connection.execute(sql.SQL("select * from ({}) q limit 0").format(_raw(statement)))
+    except psycopg.Error as error:
+        raise _failed(error) from error
+    described: dict[str, ColumnType] = {}
+    for column in cursor.description or ():
+        if column.name.startswith("patterns_"):
+            continue
+        if column.name in described:
+            raise NodeError(
+                f'the statement gives two columns named "{column.name}"',
+                code="sql-failed",
+                hint=f'name one of them: … as "{column.name}_2"',
+            )
+        kind = connection.adapters.types.get(column.type_code)
+        described[column.name] = _STORED_AS.get(kind.name if kind else "", ColumnType.TEXT)
+    return described
+
+
+async def _fill(
+    connection: psycopg.AsyncConnection[Any],
+    claim: Claim,
+    statement: str,
+    stage: str,
+    columns: dict[str, ColumnType],
+    timeout_s: float,
+) -> tuple[dict[int, int], int]:
+    """Fill the staging table in one snapshot; give the watermarks of the inputs in it, and the rows."""
+    names = sql.SQL(", ").join(sql.Identifier(name) for name in columns)
+    casts = sql.SQL(", ").join(
+        sql.SQL("{}::{}").format(sql.Identifier(name), _raw(kind.sql)) for name, kind in columns.items()
+    )
+    seen: dict[int, int] = {}
+    async with connection.transaction():
+        await connection.execute("set transaction isolation level repeatable read")
+        await connection.execute(sql.SQL("set local statement_timeout = {}").format(int(timeout_s * 1000)))
+        for given in claim.inputs:
+            head = await _value(connection, "select last from patterns_os.head(%s)", given.table)
+            seen[given.table] = int(head)
+        try:
+            filled = await connection.execute(
+                sql.SQL("insert into {} ({}) select {} from ({}) q").format(
+                    _raw(stage), names, casts, _raw(statement)
+                )
+                if columns
+                else sql.SQL("insert into {} default values").format(_raw(stage))
+            )
+        except psycopg.Error as error:
+            raise _failed(error) from error
+    return seen, filled.rowcount
+
+
+async def _value(connection: psycopg.AsyncConnection[Any], statement: str, *parameters: Any) -> Any:  # noqa: ANN401 - one value
+    cursor = await connection.execute(statement.encode(), parameters)
+    row = await cursor.fetchone()
+    return row[0] if row else None
+
+
+def _raw(text: str) -> sql.Composable:
+    """Give text that was checked before: the author's statement, a name that the database gave."""
+    return sql.SQL(text)  # type: ignore[arg-type] # the compiler has parsed it, and it runs as the app's role
+
+
+def _failed(error: psycopg.Error) -> NodeError | psycopg.Error:
+    if isinstance(error, psycopg.OperationalError) and error.sqlstate != "57014":
+        return error
+    text = str(error).strip().splitlines()[0]
+    if error.sqlstate == "57014":
+        return NodeError("the statement took longer than the node's timeout", code="timeout", hint="raise \"timeout\"")
+    return NodeError(f"the statement failed: {text}", code="sql-failed")

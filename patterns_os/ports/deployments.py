@@ -1,0 +1,55 @@
+"""What the control database knows of an app: its identity, versions, nodes and tables."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from patterns_os.plan.spec import Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """An app as deployed.
+
+    Attributes:
+        app: Number of the app in its database.
+        version: Number of the active version.
+        changed: Whether this deploy made the version, `False` if it was active already.
+        nodes: Node name → number, webhooks included.
+        tables: Table name → number.
+        conninfo: Address for launchers, with the app's own role where there is one.
+        admin_conninfo: Address for services of the host.
+        schema: Schema with the app's tables as views.
+    """
+
+    app: int
+    version: int
+    changed: bool
+    plan: Plan
+    nodes: Mapping[str, int]
+    tables: Mapping[str, int]
+    conninfo: str = field(repr=False)
+    admin_conninfo: str = field(repr=False)
+    schema: str
+
+
+class Deployments(Protocol):
+    """Versions of apps as rows. All methods may be repeated."""
+
+    def deploy(self, plan: Plan, *, first_ticks: Mapping[str, datetime], renamed: Mapping[str, str]) -> Deployment:
+        """Make the plan the active version; what is not in it is retired, nothing is dropped.
+
+        Args:
+            plan: What shall run.
+            first_ticks: For each node with a cron, its next tick if the schedule is new or changed.
+            renamed: Old node name → new one: cursors, State, held records and history move along.
+
+        Raises:
+            PermanentError: A node looks renamed (`node-renamed`), or a table's role cannot be made.
+        """
+        ...
+
+    def active_plan(self, app: str) -> Plan | None:
+        """Give the plan of the active version, or `None` before the first deploy."""
+        ...

@@ -1,0 +1,65 @@
+"""Webhook requests over HTTP: the body is read up to its limit, stored, and only then acknowledged."""
+
+from collections.abc import Callable
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from patterns_os.control.ingest import Answer, Ingest
+from patterns_os.plan.spec import PlannedWebhook
+
+Lookup = Callable[[str], tuple[PlannedWebhook, int] | None]
+
+
+class WebhookEndpoint:
+    """Answers requests to the paths of webhooks, as `lookup` knows them now.
+
+    Args:
+        ingest: Takes the requests in.
+        lookup: Gives webhook and table number of a path, or `None`.
+    """
+
+    def __init__(self, ingest: Ingest, lookup: Lookup) -> None:
+        self._ingest = ingest
+        self._lookup = lookup
+
+    async def __call__(self, request: Request) -> Response:
+        """Take a request in."""
+        found = self._lookup(request.url.path)
+        if found is None:
+            return _json(404, {"error": "no-webhook", "message": f'no webhook has the path "{request.url.path}"'})
+        if request.method != "POST":
+            answer = _json(405, {"error": "method", "message": "webhooks take POST"})
+            answer.headers["allow"] = "POST"
+            return answer
+        webhook, table = found
+        headers = {name: value for name, value in request.headers.items()}  # noqa: C416 - a multidict becomes a dict
+        body, whole = await _read(request, webhook.max_body_bytes)
+        if not whole:
+            return _answered(await self._ingest.too_large(webhook, body, headers))
+        return _answered(await self._ingest.receive(webhook, table, body, headers))
+
+
+async def _read(request: Request, limit: int) -> tuple[bytes, bool]:
+    """Give the body, and whether it ended within the limit. What lies beyond it is never kept in memory."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            parts.append(part[: limit - size])
+            return b"".join(parts), False
+        parts.append(part)
+    return b"".join(parts), True
+
+
+def _answered(answer: Answer) -> Response:
+    response = _json(answer.status, answer.body)
+    if answer.retry_after_s is not None:
+        response.headers["retry-after"] = str(answer.retry_after_s)
+    return response
+
+
+def _json(status: int, body: dict[str, object]) -> Response:
+    return Response(orjson.dumps(body), status_code=status, media_type="application/json")
