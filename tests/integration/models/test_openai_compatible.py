@@ -198,7 +198,8 @@ def test_after_three_retries_it_is_not_available(server, ask):
 
     assert raised.value.code == "model-unavailable"
     assert raised.value.message == (
-        f'model "text" at {server.url}/chat/completions is not available: status 503 (overloaded, ***MODEL_KEY***)'
+        f'model "text" at {server.url}/chat/completions is not available: '
+        "status 503 (overloaded, ***MODEL_KEY***)"
     )
     assert len(server.requests) == RETRIES + 1
     assert ask.pauses == [0.5, 1.0, 2.0]
@@ -245,7 +246,8 @@ def test_a_refused_key_names_the_secret(server, ask, status):
 
     assert raised.value.code == "model-credentials"
     assert raised.value.message == (
-        f'model "text" at {server.url}/chat/completions does not accept the key in secret "MODEL_KEY": status {status}'
+        f'model "text" at {server.url}/chat/completions does not accept '
+        f'the key in secret "MODEL_KEY": status {status}'
     )
     assert raised.value.hint == "set the right one with `patterns secret set MODEL_KEY`"
 
