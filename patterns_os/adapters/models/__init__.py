@@ -1,1 +1,1 @@
-"""ML models: providers that answer, and the registry that chooses one. They keep no answers and know no app."""
+"""ML models: providers that answer, and the registry that chooses one. They keep no answers."""
