@@ -113,7 +113,12 @@ class ConfigurationSpec(Spec):
     )
     runtimes: Items[RuntimeSpec] = Field((), description="Images and environments that nodes run in.")
     secrets: Items[SecretName] = Field(
-        (), description="Names of the secrets that must be set.", examples=[["OPENAI_API_KEY"]]
+        (),
+        description="Names of the secrets that must be set; an empty object stands for none.",
+        examples=[["OPENAI_API_KEY"]],
+        json_schema_extra=lambda schema: schema.update(
+            items={"anyOf": [schema["items"], {"type": "object", "maxProperties": 0}]}
+        ),
     )
     models: Items[ModelBindingSpec] = Field((), description="Who answers for the models of the manifest.")
     deployment: DeploymentSpec = Field(DeploymentSpec(), description="What starts launchers, and where.")

@@ -113,7 +113,7 @@ def _nearest(root: Element | None, pointer: str) -> tuple[Element | None, Member
         inner = element.members.get(part) if element.members is not None else None
         item = _item(element, part)
         if inner is None and item is None:
-            return element, member, False
+            return element, None, False
         element, member = (inner.element, inner) if inner else (item, None)
     return element, member, element is not None
 

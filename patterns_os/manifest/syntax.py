@@ -149,7 +149,8 @@ class _Reader:
         name = self._name(key)
         self._colon(key, name)
         if self._lacks_value():
-            self._syntax(f"{quote(name)} has no value", key.start, mended=False)
+            if not self._is_broken(self._peek().start):
+                self._syntax(f"{quote(name)} has no value", key.start, mended=False)
             element = Element(start=key.end, end=key.end, value=None)
         else:
             element = self._value()

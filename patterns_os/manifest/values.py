@@ -158,6 +158,10 @@ def _check_url_path(path: str) -> str:
     return path
 
 
+def _in_schema(pattern: re.Pattern[str]) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": f"^{pattern.pattern}$"})
+
+
 def _bad_name(expected: str, suggestion: str) -> PydanticCustomError:
     context: dict[str, Any] = {"expected": expected}
     if suggestion.strip("/"):
@@ -183,13 +187,13 @@ _SECRET_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,127}")
 _URL_PATH: Final = re.compile(r"/[A-Za-z0-9._~-]+(?:/[A-Za-z0-9._~-]+)*")
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-AppName = Annotated[str, AfterValidator(_check_app_name)]
-TableName = Annotated[str, AfterValidator(_check_table_name)]
+AppName = Annotated[str, AfterValidator(_check_app_name), _in_schema(_APP_NAME)]
+TableName = Annotated[str, AfterValidator(_check_table_name), _in_schema(_TABLE_NAME)]
 ColumnName = Annotated[str, AfterValidator(_check_column_name)]
-SecretName = Annotated[str, AfterValidator(_check_secret_name)]
+SecretName = Annotated[str, AfterValidator(_check_secret_name), _in_schema(_SECRET_NAME)]
 PlainName = Annotated[str, AfterValidator(_check_plain_name)]
 FilePath = Annotated[str, AfterValidator(_check_path)]
-UrlPath = Annotated[str, AfterValidator(_check_url_path)]
+UrlPath = Annotated[str, AfterValidator(_check_url_path), _in_schema(_URL_PATH)]
 Duration = Annotated[
     float,
     PlainValidator(parse_duration),
