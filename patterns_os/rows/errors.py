@@ -1,0 +1,17 @@
+"""The refusal of a row."""
+
+from collections.abc import Sequence
+
+from patterns_os.errors import NodeError
+
+
+class RowError(NodeError):
+    """A row that no table can hold. Raised before anything of its batch is written."""
+
+
+def render_path(path: Sequence[str | int]) -> str:
+    """Give the path of keys and positions as one would write it: `order.lines[2].price`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text.encode("utf-8", "backslashreplace").decode()
