@@ -121,7 +121,9 @@ class ConfigurationSpec(Spec):
         ),
     )
     models: Items[ModelBindingSpec] = Field((), description="Who answers for the models of the manifest.")
-    deployment: DeploymentSpec = Field(DeploymentSpec(), description="What starts launchers, and where.")
+    deployment: DeploymentSpec = Field(
+        default_factory=DeploymentSpec, description="What starts launchers, and where."
+    )
 
     @property
     def databases(self) -> tuple[StorageSpec, ...]:

@@ -16,6 +16,7 @@ from patterns_os.manifest.values import (
     Spec,
     TableName,
     either,
+    tag,
 )
 
 _CRON_FIELDS: Final = 5
@@ -64,18 +65,18 @@ class TableTriggerSpec(Spec):
 
 def _trigger_form(value: object) -> str | None:
     if isinstance(value, str):
-        return "<text>"
+        return tag("text")
     if isinstance(value, CronTriggerSpec) or (
         isinstance(value, dict) and {"cron", "timezone"} & value.keys()
     ):
-        return "<CronTriggerSpec>"
-    return "<TableTriggerSpec>" if isinstance(value, dict | TableTriggerSpec) else None
+        return tag("CronTriggerSpec")
+    return tag("TableTriggerSpec") if isinstance(value, dict | TableTriggerSpec) else None
 
 
 Trigger = Annotated[
-    Annotated[str, AfterValidator(_check_trigger), Tag("<text>")]
-    | Annotated[CronTriggerSpec, Tag("<CronTriggerSpec>")]
-    | Annotated[TableTriggerSpec, Tag("<TableTriggerSpec>")],
+    Annotated[str, AfterValidator(_check_trigger), Tag(tag("text"))]
+    | Annotated[CronTriggerSpec, Tag(tag("CronTriggerSpec"))]
+    | Annotated[TableTriggerSpec, Tag(tag("TableTriggerSpec"))],
     either('"manual", a cron text, or an object with "cron" or with "when" and "on"', _trigger_form),
 ]
 
@@ -94,28 +95,28 @@ class InputSpec(Spec):
 
 def _input_form(value: object) -> str | None:
     if isinstance(value, str):
-        return "<text>"
-    return "<InputSpec>" if isinstance(value, dict | InputSpec) else None
+        return tag("text")
+    return tag("InputSpec") if isinstance(value, dict | InputSpec) else None
 
 
 def _list_or_map(value: object) -> str | None:
     if isinstance(value, dict):
-        return "<map>"
-    return "<list>" if isinstance(value, list | tuple) else None
+        return tag("map")
+    return tag("list") if isinstance(value, list | tuple) else None
 
 
 StoreName = FilePath
 """A table or a file: which of them is known only with all stores at hand."""
 InputEntry = Annotated[
-    Annotated[StoreName, Tag("<text>")] | Annotated[InputSpec, Tag("<InputSpec>")],
+    Annotated[StoreName, Tag(tag("text"))] | Annotated[InputSpec, Tag(tag("InputSpec"))],
     either('the name of a store or an object with "table"', _input_form),
 ]
 Inputs = Annotated[
-    Annotated[Items[InputEntry], Tag("<list>")] | Annotated[dict[PlainName, InputEntry], Tag("<map>")],
+    Annotated[Items[InputEntry], Tag(tag("list"))] | Annotated[dict[PlainName, InputEntry], Tag(tag("map"))],
     either("a list of stores or an object of stores", _list_or_map),
 ]
 Outputs = Annotated[
-    Annotated[Items[StoreName], Tag("<list>")] | Annotated[dict[PlainName, StoreName], Tag("<map>")],
+    Annotated[Items[StoreName], Tag(tag("list"))] | Annotated[dict[PlainName, StoreName], Tag(tag("map"))],
     either("a list of stores or an object of stores", _list_or_map),
 ]
 

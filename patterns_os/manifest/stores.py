@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, Tag
 
-from patterns_os.manifest.values import ColumnName, Duration, FilePath, Items, Spec, TableName, either
+from patterns_os.manifest.values import ColumnName, Duration, FilePath, Items, Spec, TableName, either, tag
 
 
 class EngineSpec(Spec):
@@ -26,12 +26,12 @@ class RetentionSpec(Spec):
 
 def _storage_form(value: object) -> str | None:
     if isinstance(value, str):
-        return "<text>"
-    return "<EngineSpec>" if isinstance(value, dict | EngineSpec) else None
+        return tag("text")
+    return tag("EngineSpec") if isinstance(value, dict | EngineSpec) else None
 
 
 StorageReference = Annotated[
-    Annotated[str, Tag("<text>")] | Annotated[EngineSpec, Tag("<EngineSpec>")],
+    Annotated[str, Tag(tag("text"))] | Annotated[EngineSpec, Tag(tag("EngineSpec"))],
     either('the name of a storage or an object with "engine"', _storage_form),
 ]
 
@@ -96,11 +96,12 @@ def _store_form(value: object) -> str | None:
     if isinstance(value, FileStoreSpec) or (
         isinstance(value, dict) and "file" in value and "table" not in value
     ):
-        return "<FileStoreSpec>"
-    return "<TableStoreSpec>" if isinstance(value, dict | TableStoreSpec) else None
+        return tag("FileStoreSpec")
+    return tag("TableStoreSpec") if isinstance(value, dict | TableStoreSpec) else None
 
 
 StoreSpec = Annotated[
-    Annotated[TableStoreSpec, Tag("<TableStoreSpec>")] | Annotated[FileStoreSpec, Tag("<FileStoreSpec>")],
+    Annotated[TableStoreSpec, Tag(tag("TableStoreSpec"))]
+    | Annotated[FileStoreSpec, Tag(tag("FileStoreSpec"))],
     either('an object with "table" or "file"', _store_form),
 ]

@@ -47,7 +47,7 @@ Items = Annotated[tuple[Item, ...], Field(strict=False)]
 
 def slug(text: str, separator: str = "_") -> str:
     """Give the text as a plain name: lower-case ASCII letters and digits, everything else a separator."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    plain = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", separator, plain).strip(separator)
 
 
@@ -92,13 +92,17 @@ def path_fault(path: str) -> str | None:
     return next((reason for reason, is_so in faults.items() if is_so), None)
 
 
+def tag(form: str) -> str:
+    """Give the tag of a form. It stands in paths; no key is mistaken for it, as the reader refuses NUL."""
+    return f"\0{form}"
+
+
 def either(expected: str, choose: Callable[[Any], str | None]) -> Discriminator:
     """Tell the forms of a value apart by looking at it; what has none of them is the wrong type.
 
     Args:
         expected: The forms, as messages name them.
-        choose: Gives the tag of the form, or `None`. Tags are `<ClassName>` for a spec and any other
-            `<word>` for the rest, so that they can't be mistaken for keys in a path.
+        choose: Gives the tag of the form, or `None`. The form of a spec is the name of its class.
     """
     return Discriminator(
         choose,

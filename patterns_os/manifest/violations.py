@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from patterns_os.diagnostics import Diagnostic, Location, did_you_mean, quote
 from patterns_os.manifest.document import Document, Part, join_pointer
-from patterns_os.manifest.values import Spec
+from patterns_os.manifest.values import Spec, tag
 
 Path = tuple[Part, ...]
 
@@ -102,14 +102,14 @@ def _wrong_value(detail: ErrorDetails, path: Path, document: Document) -> Diagno
 
 def _follow(kind: type[Spec], location: tuple[int | str, ...]) -> tuple[type[Spec], Path]:
     """Give the spec whose key the end of the path is, and the path without the tags of unions."""
-    specs = {f"<{spec.__name__}>": spec for spec in Spec.__subclasses__()}
+    specs = {tag(spec.__name__): spec for spec in Spec.__subclasses__()}
     spec: type[Spec] = kind
     inner: type[Spec] | None = kind
     path: list[Part] = []
     for part in location:
         if isinstance(part, str) and part in specs:
             inner = specs[part]
-        elif isinstance(part, str) and _TAG.fullmatch(part):
+        elif isinstance(part, str) and part.startswith(tag("")):
             inner = None
         else:
             path.append(part)
@@ -167,7 +167,6 @@ def _shown(value: object) -> str:
 
 _SHOWN: Final = 80
 _KEY: Final = "[key]"
-_TAG: Final = re.compile(r"<[A-Za-z]+>")
 _LITERAL: Final = re.compile(r"'([^']*)'")
 _EXPECTED: Final = {
     "string_type": "a text",

@@ -1,0 +1,65 @@
+"""The schemas that editors use say what the specs say."""
+
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from patterns_os.manifest.document import parse_document
+from patterns_os.manifest.schema import configuration_schema, main, manifest_schema, schema_files
+from patterns_os.manifest.starter import starter_files
+
+SCHEMAS = Path(__file__).parents[3] / "schemas"
+
+
+@pytest.mark.parametrize("name", sorted(schema_files()))
+def test_the_committed_schema_is_up_to_date(name):
+    assert (SCHEMAS / name).read_text(encoding="utf-8") == schema_files()[name]
+
+
+@pytest.mark.parametrize("schema", [manifest_schema(), configuration_schema()])
+def test_a_schema_is_a_schema_and_each_key_is_described(schema):
+    Draft202012Validator.check_schema(schema)
+
+    for part in (schema, *schema["$defs"].values()):
+        assert part["description"]
+        assert all(value.get("description") for value in part["properties"].values())
+        assert part["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(
+    ("text", "is_valid"),
+    [
+        ('{"name": "a", "scripts": [{"file": "a.py", "trigger": "manual", "timeout": "10m"}]}', True),
+        ('{"name": "a", "scripts": [{"file": "a.py", "inputs": {"p": {"table": "t"}}}]}', True),
+        ('{"name": "a", "stores": [{"table": "t", "schema": {"a": "text"}}, {"file": "f"}]}', True),
+        ('{"name": "a", "models": [{"name": "m", "type": "chat", "fine-tunable": true}]}', True),
+        ('{"scripts": []}', False),
+        ('{"name": "a", "scripts": [{"file": "a.py", "triger": "manual"}]}', False),
+        ('{"name": "a", "stores": [{"table": "my table"}]}', False),
+    ],
+)
+def test_an_editor_accepts_what_the_parser_accepts(text, is_valid):
+    data = parse_document("manifest.json", text.encode()).data
+
+    assert Draft202012Validator(manifest_schema()).is_valid(data) is is_valid
+
+
+def test_an_editor_accepts_the_placeholder_of_the_published_sample():
+    assert Draft202012Validator(configuration_schema()).is_valid({"secrets": [{}, "A"]})
+
+
+def test_the_files_of_a_new_app_fit_their_schemas():
+    files = starter_files("quick-start")
+
+    for name, schema in (("manifest.json", manifest_schema()), ("patterns.json", configuration_schema())):
+        Draft202012Validator(schema).validate(parse_document(name, files[name].encode()).data)
+
+
+def test_the_command_writes_and_then_finds_all_up_to_date(tmp_path, capsys):
+    assert main(["--check"], tmp_path) == 1
+    assert main([], tmp_path) == 0
+    assert main(["--check"], tmp_path) == 0
+    assert capsys.readouterr().out == "".join(
+        f"{tmp_path / name} {what}\n" for what in ("is not up to date", "written") for name in schema_files()
+    )
