@@ -290,7 +290,8 @@ class Supervisor:
         except psycopg.Error as error:
             if error.sqlstate == "PT001":
                 return _failed("stale", "stale-token", str(error))
-            return _failed("temporary", "storage-unreachable", str(error).strip())
+            family = "temporary" if isinstance(error, psycopg.OperationalError) else "internal"
+            return _failed(family, "database", str(error).strip())
         return {"type": "done", **done}
 
     async def _connect_sql(self) -> psycopg.AsyncConnection[Any]:

@@ -199,11 +199,17 @@ begin
         end if;
 
         if _kind = 'replace' then
+            -- Same number of rows and the same sum of hashes, over all columns of the table in one order.
             execute format(
-                'select case when (select count(*) from %1$s s) = (select count(*) from %2$s where patterns_position > $2) '
-                'and (select coalesce(sum(hashtextextended((select jsonb_strip_nulls(to_jsonb(s) - ''patterns_n''))::text, 0)), 0) from %1$s s) '
-                ' = (select coalesce(sum(hashtextextended(jsonb_strip_nulls(to_jsonb(r) - ''patterns_position'' - ''patterns_id'')::text, 0)), 0) '
-                'from %2$s r where patterns_position > $2) then 1 else 0 end', _source, _relation)
+                'select case when (select count(*) from %1$s new) = (select count(*) from %2$s old where patterns_position > $2) '
+                'and (select coalesce(sum(hashtextextended(row(%3$s)::text, 0)), 0) from %1$s new) '
+                ' = (select coalesce(sum(hashtextextended(row(%4$s)::text, 0)), 0) from %2$s old where patterns_position > $2) '
+                'then 1 else 0 end', _source, _relation,
+                (select coalesce(string_agg(case when c.value ->> 'name' = any(_columns) then format('new.%I, ', c.value ->> 'name')
+                                        else format('null::%s, ', c.value ->> 'type') end, '' order by c.ordinality), '')
+                 from jsonb_array_elements(patterns_os.columns_v1(_table)) with ordinality c) || 'new.patterns_more',
+                (select coalesce(string_agg(format('old.%I, ', c.value ->> 'name'), '' order by c.ordinality), '')
+                 from jsonb_array_elements(patterns_os.columns_v1(_table)) with ordinality c) || 'old.patterns_more')
             into _same using _rows, _head.base;
             if _same = 1 and _head.last > 0 then
                 last := _head.last; written := 0;

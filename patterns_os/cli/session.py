@@ -1,0 +1,85 @@
+"""What the running commands share: an app opened, its database reached, its version deployed."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from patterns_os.adapters.local.folder import own_folder
+from patterns_os.cli.console import note
+from patterns_os.composition import (
+    Database,
+    Parts,
+    deploy,
+    find_app,
+    load_plan,
+    node_environment,
+    node_secrets,
+    open_database,
+)
+from patterns_os.diagnostics import render_diagnostic
+from patterns_os.launcher.supervisor import RunEvent, Supervisor, Workplace
+from patterns_os.plan.compile import Compiled
+from patterns_os.plan.spec import Plan
+from patterns_os.ports.deployments import Deployment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """An app whose folder we own, deployed on its database."""
+
+    app: Path
+    compiled: Compiled
+    plan: Plan
+    database: Database
+    deployment: Deployment
+
+
+@contextmanager
+def opened(command: str, renamed: Mapping[str, str] | None = None) -> Iterator[Opened]:
+    """Compile the app here, own its folder, reach its database and deploy it."""
+    app = find_app(Path.cwd())
+    compiled, plan = load_plan(app)
+    for found in compiled.diagnostics:
+        note(render_diagnostic(found))
+    with own_folder(app, command), open_database(app, compiled) as database:
+        if database.notice:
+            note(database.notice)
+        deployment = deploy(app, database, plan, renamed)
+        yield Opened(app=app, compiled=compiled, plan=plan, database=database, deployment=deployment)
+
+
+def workplace(app: Path, plan: Plan) -> Workplace:
+    """Give what scripts find around them on a laptop."""
+    return Workplace(folder=app, environment=node_environment(app), secrets=node_secrets(app, plan))
+
+
+@asynccontextmanager
+async def at_work(
+    opened_app: Opened, observe: Callable[[RunEvent], None]
+) -> AsyncIterator[tuple[Parts, Supervisor]]:
+    """Give the app's parts and a supervisor that is ready; Ctrl-C and SIGTERM stop it at record boundaries."""
+    supervisor: Supervisor | None = None
+
+    def wake() -> None:
+        if supervisor is not None:
+            supervisor.wake()
+
+    parts = Parts(opened_app.app, opened_app.database, opened_app.deployment, wake)
+    supervisor = Supervisor(
+        parts.claims, opened_app.deployment, workplace(opened_app.app, opened_app.plan), observe
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):
+            loop.add_signal_handler(number, supervisor.stop)
+    try:
+        await supervisor.prepare()
+        yield parts, supervisor
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError):
+                loop.remove_signal_handler(number)
+        await parts.close()

@@ -1,0 +1,204 @@
+"""`patterns webhook`: test events and a list of what receives."""
+
+import asyncio
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from patterns_os.adapters.local.folder import holder
+from patterns_os.cli.console import note, print_json, say
+from patterns_os.cli.live import LiveView, picture
+from patterns_os.cli.run_command import report
+from patterns_os.cli.session import Opened, at_work, opened
+from patterns_os.cli.shell_json import AmbiguousError, read_eaten_json
+from patterns_os.composition import find_app, load_plan, node_secrets
+from patterns_os.control.ingest import Answer, parse_payload
+from patterns_os.diagnostics import did_you_mean, quote
+from patterns_os.errors import TemporaryError, UsageError
+from patterns_os.plan.spec import Plan, PlannedWebhook
+from patterns_os.settings import DEFAULT_PORT, PATIENCE_S
+
+app = typer.Typer(no_args_is_help=True, help="Send test events to webhooks, and list them.")
+
+_ACCEPTED = 300
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": False},
+    epilog="""Example: patterns webhook test --title "Slack messages" --data '{"event": {"text": "hello"}}'""",
+)
+def test(
+    context: typer.Context,
+    title: Annotated[str | None, typer.Option(help="The webhook's title; may be left out if there is one.")] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(metavar="JSON", help="The event: JSON in quotes, @file.json, or - for standard input."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print what ran as JSON.")] = False,
+) -> int:
+    """Send a test event to a webhook and let the app process it.
+
+    With `patterns dev` running it goes over HTTP to that. Otherwise the event is stored, everything that it
+    makes due is processed, and the command ends.
+    """
+    body = _body([*(data or []), *context.args])
+    folder = find_app(Path.cwd())
+    running = holder(folder)
+    if running is not None and running.url is not None:
+        _, plan = load_plan(folder)
+        return _send(running.url, folder, plan, choose(plan, title), body)
+    with opened("patterns webhook test") as opened_app:
+        hook = choose(opened_app.plan, title)
+        return asyncio.run(_deliver(opened_app, hook, body, json=json))
+
+
+@app.command("list", epilog="Example: patterns webhook list --json")
+def list_webhooks(
+    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """List the app's webhooks: title, address, table."""
+    folder = find_app(Path.cwd())
+    compiled, plan = load_plan(folder)
+    running = holder(folder)
+    port = compiled.configuration.deployment.port if compiled.configuration else None
+    base = running.url if running and running.url else f"http://localhost:{port or DEFAULT_PORT}"
+    found = [
+        {"title": hook.title, "url": base + hook.path, "table": hook.table, "verified": bool(hook.verify)}
+        for hook in plan.webhooks
+    ]
+    if json:
+        print_json(found)
+        return
+    if not found:
+        say("This app has no webhooks.")
+        note("hint: patterns add script --from-template=patterns/slack-receive-messages@v0")
+    for hook in found:
+        checked = "" if hook["verified"] else "  (senders are not checked)"
+        say(f"{hook['title']}\n  POST {hook['url']}\n  table {hook['table']}{checked}")
+    if found and not (running and running.url):
+        note("nothing listens now: patterns dev")
+
+
+def choose(plan: Plan, title: str | None) -> PlannedWebhook:
+    """Give the webhook of that title, name or path; the only one if none is asked for."""
+    known = [hook.title for hook in plan.webhooks]
+    if title is None:
+        if len(plan.webhooks) == 1:
+            return plan.webhooks[0]
+        raise UsageError(
+            f"The app has {len(known)} webhooks: {', '.join(map(quote, known)) or 'none'}",
+            code="webhook-title",
+            hint="say which: --title=…" if known else "add one to manifest.json, or from a template",
+        )
+    for hook in plan.webhooks:
+        if title in {hook.title, hook.name, hook.path} or title.casefold() == hook.title.casefold():
+            return hook
+    raise UsageError(
+        f'No webhook has the title "{title}"; known: {", ".join(map(quote, known)) or "none"}',
+        code="unknown-webhook",
+        hint=did_you_mean(title, known),
+    )
+
+
+def _body(words: list[str]) -> bytes:
+    """Give the event's bytes: as given where they are JSON, repaired and said so where a shell ate the quotes."""
+    if not words:
+        raise UsageError(
+            "There is no event to send", code="webhook-data", hint="""--data '{"event": {"text": "hello"}}'"""
+        )
+    first = words[0]
+    if len(words) == 1 and first == "-":
+        return sys.stdin.buffer.read()
+    if len(words) == 1 and first.startswith("@"):
+        try:
+            return Path(first[1:]).read_bytes()
+        except OSError as error:
+            raise UsageError(
+                f'The file "{first[1:]}" can\'t be read: {error.strerror}', code="webhook-data"
+            ) from error
+    if len(words) == 1:
+        try:
+            orjson.loads(first)
+        except ValueError:
+            pass
+        else:
+            return first.encode()
+    return _repaired(words)
+
+
+def _repaired(words: list[str]) -> bytes:
+    try:
+        value = read_eaten_json(words)
+    except AmbiguousError as error:
+        raise UsageError(
+            f"The event is not JSON, and can't be read with its quotes eaten by the shell: {error}",
+            code="webhook-data",
+            hint="""put it in single quotes: --data='{"key": "value"}', or use --data=@event.json""",
+        ) from error
+    text = orjson.dumps(value).decode()
+    note(f"the shell has eaten the quotes; understood: {text}\n  hint: put the JSON in single quotes: --data='{text}'")
+    return text.encode()
+
+
+async def _deliver(opened_app: Opened, hook: PlannedWebhook, body: bytes, *, json: bool) -> int:
+    """Store the event as the server would, then process everything that is due."""
+    view = LiveView(opened_app.plan)
+    async with at_work(opened_app, view.observe) as (parts, supervisor):
+        table = opened_app.deployment.tables[hook.table]
+        answer = await parts.ingest.receive(hook, table, body, _headers(hook, body, opened_app.app, opened_app.plan))
+        _check(answer)
+        view.received(hook.name, _rows_of(body))
+        if json:
+            await supervisor.serve(until_quiet=True, patience_s=PATIENCE_S)
+        else:
+            with picture(view, supervisor):
+                await supervisor.serve(until_quiet=True, patience_s=PATIENCE_S)
+    return report(view, json=json)
+
+
+def _send(url: str, folder: Path, plan: Plan, hook: PlannedWebhook, body: bytes) -> int:
+    """Post the event to the running app."""
+    headers = {"content-type": "application/json", **_headers(hook, body, folder, plan)}
+    request = urllib.request.Request(url + hook.path, data=body, headers=headers, method="POST")  # noqa: S310 - our own address
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 - our own address
+            answer = Answer(status=response.status, body=_json(response.read()))
+    except urllib.error.HTTPError as error:
+        answer = Answer(status=error.code, body=_json(error.read()))
+    except OSError as error:
+        raise TemporaryError(f"{url} does not answer: {error}", code="app-unreachable") from error
+    _check(answer)
+    say(f"{hook.title}: stored by the running app, {url}{hook.path}")
+    return 0
+
+
+def _check(answer: Answer) -> None:
+    if answer.status < _ACCEPTED:
+        return
+    message = answer.body.get("message", "") if isinstance(answer.body, dict) else answer.body
+    raise UsageError(f"The webhook answers {answer.status}: {message}", code="webhook-refused")
+
+
+def _headers(hook: PlannedWebhook, body: bytes, folder: Path, plan: Plan) -> dict[str, str]:
+    """Give the headers that the provider would send, signature included."""
+    return {}
+
+
+def _rows_of(body: bytes) -> int:
+    value = parse_payload(body)
+    return len(value) if isinstance(value, list) else 1
+
+
+def _json(text: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        return {"message": text.decode("utf-8", "replace")}
+
+
+command = typer.main.get_command(app)
