@@ -121,9 +121,7 @@ class ConfigurationSpec(Spec):
         ),
     )
     models: Items[ModelBindingSpec] = Field((), description="Who answers for the models of the manifest.")
-    deployment: DeploymentSpec = Field(
-        default_factory=DeploymentSpec, description="What starts launchers, and where."
-    )
+    deployment: DeploymentSpec = Field(default_factory=DeploymentSpec, description="How the app is deployed.")
 
     @property
     def databases(self) -> tuple[StorageSpec, ...]:
