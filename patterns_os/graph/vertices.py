@@ -7,7 +7,7 @@ node and a store. Declared edges win over inferred ones.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from patterns_os.diagnostics import Location
 
@@ -133,6 +133,10 @@ class Node:
         file: Script path relative to the app, `None` for a webhook.
         spec: The manifest entry as plain data (trigger, retries, timeout, parameters, path, …).
         content: SHA-256 (hex) over the node's file, its local imports, parameters and runtime.
+        parameters: Values by name: the script's own, and those of the app that it asks for.
+        sql: For SQL, the query to run, table names quoted and mapped to stores, without the target.
+        sql_kind: For SQL, `select` (replaces the output) or `insert` (appends to it).
+        places: Where the keys of the manifest entry stand (`trigger`, `runtime`, …), those that are given.
     """
 
     name: str
@@ -142,6 +146,10 @@ class Node:
     spec: Mapping[str, Any] = field(default_factory=dict)
     analysis: Analysis = field(default_factory=Analysis)
     content: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    sql: tuple[str, ...] = ()
+    sql_kind: Literal["select", "insert"] | None = None
+    places: Mapping[str, Location] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +158,7 @@ class Graph:
 
     Attributes:
         app: The app's name.
-        models: The manifest's models by name, as plain data.
+        models: The manifest's models by name, as plain data, in the manifest's order.
         order: Node names in topological order, ties by name.
     """
 
@@ -160,3 +168,11 @@ class Graph:
     edges: tuple[Edge, ...]
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     order: tuple[str, ...] = ()
+
+    def node(self, name: str) -> Node | None:
+        """Give the node of that name, or `None`."""
+        return next((node for node in self.nodes if node.name == name), None)
+
+    def edges_of(self, node: str) -> tuple[Edge, ...]:
+        """Give the edges of the node of that name."""
+        return tuple(edge for edge in self.edges if edge.node == node)

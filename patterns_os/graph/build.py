@@ -1,0 +1,353 @@
+"""From what the author wrote to the graph: nodes, stores and the edges between them.
+
+Names in scripts are *ports*. A declared port leads to the store it is declared with, every other port to the
+store of its own name. What a script declares wins over what its code shows.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from patterns_os.diagnostics import Diagnostic, Location, did_you_mean, quote, sort_diagnostics
+from patterns_os.graph.fingerprint import fingerprint
+from patterns_os.graph.python import analyse_python
+from patterns_os.graph.sources import Sources
+from patterns_os.graph.topology import topological_order
+from patterns_os.graph.vertices import (
+    Access,
+    Analysis,
+    Edge,
+    Graph,
+    Node,
+    NodeKind,
+    Origin,
+    Store,
+    StoreKind,
+    Use,
+)
+from patterns_os.manifest.configuration import ConfigurationSpec
+from patterns_os.manifest.parse import Parsed
+from patterns_os.manifest.spec import ManifestSpec, ScriptSpec, TableStoreSpec, WebhookSpec
+
+if TYPE_CHECKING:
+    from patterns_os.graph.sql import SqlScript
+
+LANGUAGES: Mapping[str, NodeKind] = {".py": NodeKind.PYTHON, ".sql": NodeKind.SQL}
+LATER = {".js": "JavaScript", ".mjs": "JavaScript", ".ts": "TypeScript", ".mts": "TypeScript"}
+OUTPUT_PORT = "output_table"
+"""The port of a select that names no target."""
+
+
+def build_graph(
+    manifest: Parsed[ManifestSpec], sources: Sources, configuration: ConfigurationSpec | None
+) -> tuple[Graph | None, tuple[Diagnostic, ...]]:
+    """Give the graph of the app and everything that is wrong with its scripts and ports.
+
+    The order in which the manifest lists things plays no part. `None` only where the manifest has no spec.
+    What needs the whole graph (circles, unknown tables, …) is for `check_graph`.
+    """
+    if manifest.spec is None:
+        return None, ()
+    builder = _Builder(manifest, manifest.spec, sources, configuration)
+    built = [builder.script(index) for index in range(len(manifest.spec.scripts))]
+    built += [builder.webhook(index) for index in range(len(manifest.spec.webhooks))]
+    first: dict[str, _Built] = {}
+    for part in built:
+        if part.node is not None:
+            first.setdefault(part.node.name, part)
+    nodes = tuple(sorted((part.node for part in first.values() if part.node), key=lambda node: node.name))
+    edges = tuple(sorted({edge for part in first.values() for edge in part.edges}, key=_edge_order))
+    graph = Graph(
+        app=manifest.spec.name,
+        nodes=nodes,
+        stores=_stores(builder, edges),
+        edges=edges,
+        models={model.name: model.to_data() for model in manifest.spec.models},
+        order=topological_order(nodes, edges),
+    )
+    return graph, sort_diagnostics(found for part in built for found in part.diagnostics)
+
+
+@dataclass(frozen=True, slots=True)
+class _Built:
+    node: Node | None
+    edges: tuple[Edge, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Builder:
+    manifest: Parsed[ManifestSpec]
+    spec: ManifestSpec
+    sources: Sources
+    configuration: ConfigurationSpec | None
+
+    def locate(self, *parts: str | int) -> Location:
+        return self.manifest.document.locate("".join(f"/{part}" for part in parts))
+
+    def script(self, index: int) -> _Built:
+        script = self.spec.scripts[index]
+        where = self.locate("scripts", index)
+        kind = LANGUAGES.get(PurePosixPath(script.file).suffix.lower())
+        if kind is None:
+            return _Built(None, diagnostics=(self._language(script, index),))
+        node = Node(
+            name=script.node_name,
+            kind=kind,
+            where=where,
+            file=script.file,
+            spec=script.to_data(),
+            places=self._places(script, index),
+        )
+        if script.file not in self.sources:
+            # The rule about missing files tells the author.
+            return _Built(replace(node, parameters=script.parameters or {}))
+        return self._python(node, script) if kind is NodeKind.PYTHON else self._sql(node, script)
+
+    def webhook(self, index: int) -> _Built:
+        webhook = self.spec.webhooks[index]
+        where = self.locate("webhooks", index)
+        data = webhook.to_data() | {"path": webhook.url_path}
+        node = Node(
+            name=webhook.node_name,
+            kind=NodeKind.WEBHOOK,
+            where=where,
+            spec=data,
+            content=fingerprint((), self.sources, data, None),
+        )
+        return _Built(node, (self._webhook_edge(webhook, node, index),))
+
+    def _webhook_edge(self, webhook: WebhookSpec, node: Node, index: int) -> Edge:
+        return Edge(
+            node=node.name,
+            store=webhook.table,
+            port=webhook.table,
+            kind=StoreKind.TABLE,
+            access=Access.WRITE,
+            origin=Origin.DECLARED,
+            where=self.locate("webhooks", index, "table"),
+        )
+
+    def _python(self, node: Node, script: ScriptSpec) -> _Built:
+        analysis, found = analyse_python(script.file, self.sources[script.file], self.sources)
+        return self._finish(node, script, analysis, found)
+
+    def _sql(self, node: Node, script: ScriptSpec) -> _Built:
+        # Only apps with SQL pay for loading the parser.
+        from patterns_os.graph.sql import analyse_sql  # noqa: PLC0415 - sqlglot and jinja2 are slow to load
+
+        ports = {port: entry.table for port, entry in (script.declared_inputs or {}).items()}
+        values = self._app_parameters() | (script.parameters or {})
+        result = analyse_sql(script.file, self.sources[script.file], values, ports)
+        output = self._sql_output(script, result)
+        node = replace(node, sql=result.statements, sql_kind=result.kind)
+        if isinstance(output, Diagnostic):
+            return self._finish(node, script, _without_output(result.analysis), [*result.diagnostics, output])
+        analysis = _with_output(result.analysis, output)
+        return self._finish(node, script, analysis, list(result.diagnostics))
+
+    def _finish(
+        self, node: Node, script: ScriptSpec, analysis: Analysis, diagnostics: list[Diagnostic]
+    ) -> _Built:
+        parameters = self._parameters(script, analysis)
+        files = (script.file, *analysis.imports)
+        content = fingerprint(files, self.sources, parameters, self._runtime(script))
+        node = replace(node, analysis=analysis, parameters=parameters, content=content)
+        ports = _Ports(node, script, {store.name for store in self.spec.files})
+        edges = tuple(ports.edges())
+        return _Built(node, edges, (*diagnostics, *ports.undeclared()))
+
+    def _sql_output(self, script: ScriptSpec, result: "SqlScript") -> str | Diagnostic:
+        """Give the port that a select fills; the port of the SQL itself if it names a target."""
+        outputs = script.declared_outputs or {}
+        implicit = [use for use in result.analysis.uses if use.detail.get("implicit")]
+        if not implicit or OUTPUT_PORT in outputs:
+            return OUTPUT_PORT
+        if len(outputs) == 1:
+            return next(iter(outputs))
+        if not outputs and any(store.name == OUTPUT_PORT for store in self.spec.tables):
+            return OUTPUT_PORT
+        declares = f"declares {len(outputs)} outputs" if outputs else "declares no output"
+        return Diagnostic(
+            code="output-unknown",
+            message=f'the select in "{script.file}" has no table to fill: the script {declares}.',
+            where=implicit[0].where,
+            hint='add "outputs": ["name_of_a_table"] to the script in manifest.json',
+        )
+
+    def _language(self, script: ScriptSpec, index: int) -> Diagnostic:
+        ending = PurePosixPath(script.file).suffix
+        language = LATER.get(ending.lower())
+        reason = f"scripts in {language} are not supported yet" if language else "its language is not known"
+        return Diagnostic(
+            code="language-not-supported",
+            message=f"script {quote(script.file)} cannot run: {reason}.",
+            where=self.locate("scripts", index, "file"),
+            known=("known endings", tuple(sorted(LANGUAGES))),
+        )
+
+    def _places(self, script: ScriptSpec, index: int) -> dict[str, Location]:
+        given = sorted(script.model_fields_set & set(type(script).model_fields))
+        return {key: self.locate("scripts", index, key) for key in given}
+
+    def _app_parameters(self) -> dict[str, Any]:
+        given = [entry for entry in self.spec.parameters if "default" in entry.model_fields_set]
+        return {entry.name: entry.default for entry in given}
+
+    def _parameters(self, script: ScriptSpec, analysis: Analysis) -> dict[str, Any]:
+        asked = {use.name for use in analysis.uses if use.kind == "parameter"}
+        shared = {name: value for name, value in self._app_parameters().items() if name in asked}
+        merged = shared | (script.parameters or {})
+        return {name: merged[name] for name in sorted(merged)}
+
+    def _runtime(self, script: ScriptSpec) -> Mapping[str, Any] | None:
+        if script.runtime is None:
+            return None
+        known = self.configuration.runtimes if self.configuration else ()
+        found = [runtime.to_data() for runtime in known if runtime.name == script.runtime]
+        return found[0] if found else {"name": script.runtime}
+
+
+@dataclass(frozen=True, slots=True)
+class _Ports:
+    """Maps the names that a script uses to stores."""
+
+    node: Node
+    script: ScriptSpec
+    files: set[str]
+
+    def edges(self) -> Iterator[Edge]:
+        seen: set[tuple[str, Access]] = set()
+        for use in _store_uses(self.node.analysis):
+            access = use.access or Access.READ
+            if access is not Access.WRITE:
+                access = self._declared_access(use.name) or access
+            seen.add((use.name, Access.WRITE if access is Access.WRITE else Access.READ))
+            yield self._edge(self._store(use.name, access), use.name, access, Origin.INFERRED, use)
+        yield from self._unseen_inputs(seen)
+        yield from self._unseen_outputs(seen)
+
+    def undeclared(self) -> Iterator[Diagnostic]:
+        """Give the tables that the code proves and the declaration lacks."""
+        reported: set[tuple[str, bool]] = set()
+        for use in _store_uses(self.node.analysis):
+            writes = use.access is Access.WRITE
+            if not self._is_declared(use.name, writes=writes) and (use.name, writes) not in reported:
+                reported.add((use.name, writes))
+                yield self._undeclared(use, writes=writes)
+
+    def _undeclared(self, use: Use, *, writes: bool) -> Diagnostic:
+        part, verb = ("outputs", "writes") if writes else ("inputs", "reads")
+        known = sorted(self._outputs() if writes else self._inputs())
+        return Diagnostic(
+            code="undeclared-table",
+            message=f"node {quote(self.node.name)} {verb} {use.kind} {quote(use.name)}, which its "
+            f'"{part}" do not declare.',
+            where=use.where,
+            known=(f"declared {part}", tuple(known)),
+            hint=did_you_mean(use.name, known) or f'add {quote(use.name)} to the "{part}" of the script',
+        )
+
+    def _is_declared(self, port: str, *, writes: bool) -> bool:
+        if writes:
+            return self.script.outputs is None or port in self._outputs()
+        if self.script.inputs is None or port in self._inputs():
+            return True
+        # A node may look at what it writes.
+        return port in self._outputs() or (self.script.outputs is None and port in self._written())
+
+    def _store(self, port: str, access: Access) -> str:
+        inputs, outputs = self._inputs(), self._outputs()
+        if access is Access.WRITE:
+            return outputs.get(port, port)
+        return inputs[port][0] if port in inputs else outputs.get(port, port)
+
+    def _edge(self, store: str, port: str, access: Access, origin: Origin, use: Use | Location) -> Edge:
+        known = {seen.name for seen in _store_uses(self.node.analysis) if seen.kind == "file"}
+        is_file = use.kind == "file" if isinstance(use, Use) else store in self.files or port in known
+        declared = port in (self._outputs() if access is Access.WRITE else self._inputs())
+        return Edge(
+            node=self.node.name,
+            store=store,
+            port=port,
+            kind=StoreKind.FILE if is_file else StoreKind.TABLE,
+            access=access,
+            origin=Origin.DECLARED if declared else origin,
+            where=use.where if isinstance(use, Use) else use,
+        )
+
+    def _unseen_inputs(self, seen: set[tuple[str, Access]]) -> Iterator[Edge]:
+        # Where the code hides what it opens, a declared input may be a stream, and needs a cursor then.
+        hidden = self.node.kind is NodeKind.PYTHON and bool(self.node.analysis.unknown)
+        for port, (store, access) in self._inputs().items():
+            if (port, Access.READ) not in seen:
+                guess = Access.STREAM if hidden and store not in self.files else Access.READ
+                where = self.node.places.get("inputs", self.node.where)
+                yield self._edge(store, port, access or guess, Origin.DECLARED, where)
+
+    def _unseen_outputs(self, seen: set[tuple[str, Access]]) -> Iterator[Edge]:
+        for port, store in self._outputs().items():
+            if (port, Access.WRITE) not in seen:
+                where = self.node.places.get("outputs", self.node.where)
+                yield self._edge(store, port, Access.WRITE, Origin.DECLARED, where)
+
+    def _declared_access(self, port: str) -> Access | None:
+        entry = self._inputs().get(port)
+        return entry[1] if entry else None
+
+    def _inputs(self) -> dict[str, tuple[str, Access | None]]:
+        entries = self.script.declared_inputs or {}
+        return {
+            port: (entry.table, Access(entry.access) if entry.access else None)
+            for port, entry in entries.items()
+        }
+
+    def _outputs(self) -> dict[str, str]:
+        return self.script.declared_outputs or {}
+
+    def _written(self) -> set[str]:
+        return {use.name for use in _store_uses(self.node.analysis) if use.access is Access.WRITE}
+
+
+def _store_uses(analysis: Analysis) -> Iterator[Use]:
+    return (use for use in analysis.uses if use.kind in {"table", "file"})
+
+
+def _with_output(analysis: Analysis, port: str) -> Analysis:
+    uses = (replace(use, name=port) if use.detail.get("implicit") else use for use in analysis.uses)
+    return replace(analysis, uses=tuple(uses))
+
+
+def _without_output(analysis: Analysis) -> Analysis:
+    return replace(analysis, uses=tuple(use for use in analysis.uses if not use.detail.get("implicit")))
+
+
+def _stores(builder: _Builder, edges: Iterable[Edge]) -> tuple[Store, ...]:
+    found: dict[tuple[StoreKind, str], Store] = {}
+    for index, spec in enumerate(builder.spec.stores):
+        kind = StoreKind.TABLE if isinstance(spec, TableStoreSpec) else StoreKind.FILE
+        found.setdefault((kind, spec.name), _declared_store(spec, kind, builder.locate("stores", index)))
+    for edge in sorted(edges, key=lambda edge: (edge.access is not Access.WRITE, edge.where)):
+        implied = Store(name=edge.store, kind=edge.kind, declared=False, where=edge.where)
+        found.setdefault((edge.kind, edge.store), implied)
+    return tuple(sorted(found.values(), key=lambda store: (store.name, store.kind)))
+
+
+def _declared_store(spec: Any, kind: StoreKind, where: Location) -> Store:  # noqa: ANN401 - a table or a file store
+    if not isinstance(spec, TableStoreSpec):
+        return Store(name=spec.name, kind=kind, declared=True, where=where, storage=spec.storage_name)
+    return Store(
+        name=spec.name,
+        kind=kind,
+        declared=True,
+        where=where,
+        schema=dict(spec.columns) if spec.columns is not None else None,
+        unique_on=tuple(spec.unique_on or ()),
+        storage=spec.storage_name,
+        retention=spec.retention.to_data() if spec.retention else None,
+    )
+
+
+def _edge_order(edge: Edge) -> tuple[str, str, str, str, Location]:
+    return edge.node, edge.store, edge.access, edge.port, edge.where

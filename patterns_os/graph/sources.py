@@ -1,0 +1,51 @@
+"""The files of an app as a value: relative path → bytes. Loading them is somebody else's job."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+
+
+class Sources(Mapping[str, bytes]):
+    """The files of an app, sorted by path.
+
+    Paths are relative to the app folder, with forward slashes and without `.` or `..` parts. Equal content is
+    equal value, whatever order it was given in.
+
+    Raises:
+        ValueError: A path is absolute, empty, or leaves the app folder.
+    """
+
+    __slots__ = ("_files",)
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self._files = {path: bytes(files[path]) for path in sorted(files)}
+        for path in self._files:
+            if normalise_path(path) != path:
+                raise ValueError(f'"{path}" is not a path inside the app folder')
+
+    def __getitem__(self, path: str) -> bytes:
+        """Give the content of the file; `KeyError` if there is none."""
+        return self._files[path]
+
+    def __iter__(self) -> Iterator[str]:
+        """Give the paths in order."""
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        """Give the number of files."""
+        return len(self._files)
+
+    def __repr__(self) -> str:
+        """Give the paths; content would be long and may be secret."""
+        return f"Sources({', '.join(self._files)})"
+
+    def __hash__(self) -> int:
+        """Hash by paths; equality compares content too."""
+        return hash(tuple(self._files))
+
+
+def normalise_path(path: str) -> str | None:
+    """Give the path without `.` and doubled slashes, or `None` if it is empty or leaves the app folder."""
+    if not path or path.startswith("/") or "\\" in path or "\x00" in path:
+        return None
+    parts = PurePosixPath(path).parts
+    return None if ".." in parts or not parts else "/".join(parts)

@@ -1,0 +1,254 @@
+"""From the graph to the plan: when each node runs, on what, and who answers for its models."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from patterns_os import __version__
+from patterns_os.diagnostics import Diagnostic, Severity, has_errors, quote, sort_diagnostics
+from patterns_os.graph.vertices import Access, Edge, Graph, Node, NodeKind, Store, StoreKind
+from patterns_os.manifest.configuration import ConfigurationSpec, ModelBindingSpec
+from patterns_os.plan.spec import (
+    Plan,
+    PlannedCron,
+    PlannedInput,
+    PlannedModel,
+    PlannedNode,
+    PlannedOutput,
+    PlannedTable,
+    PlannedWebhook,
+)
+from patterns_os.rows.types import ColumnType, parse_type
+
+CronParser = Callable[[str, str], object]
+"""Reads a cron expression in a time zone; `ValueError` with a sentence if it never comes."""
+
+TEXT_MODELS = frozenset({"chat", "next-token-text"})
+
+
+def build_plan(
+    graph: Graph, configuration: ConfigurationSpec | None, parse_cron: CronParser | None = None
+) -> tuple[Plan | None, tuple[Diagnostic, ...]]:
+    """Give the plan of an app, or `None` with what is wrong.
+
+    The graph is taken to be free of errors: nodes without a script or a query are left out.
+
+    Args:
+        graph: The app, as `build_graph` gives it.
+        configuration: patterns.json; `None` means defaults everywhere.
+        parse_cron: Tells whether a cron can be kept: triggers know, and the plan does not. Without it only
+            the shape of crons is checked, by whoever read the manifest.
+    """
+    found: list[Diagnostic] = []
+    models = _models(graph, configuration)
+    text_model = _text_model(graph, models)
+    nodes = [node for node in graph.nodes if node.kind is not NodeKind.WEBHOOK]
+    plan = Plan(
+        app=graph.app,
+        nodes=tuple(_node(graph, node, text_model, parse_cron, found) for node in nodes),
+        tables=tuple(_table(store, found) for store in graph.stores if store.kind is StoreKind.TABLE),
+        webhooks=tuple(_webhook(node) for node in graph.nodes if node.kind is NodeKind.WEBHOOK),
+        files=tuple(store.name for store in graph.stores if store.kind is StoreKind.FILE),
+        models=models,
+        toolchain=_toolchain(nodes),
+    )
+    return None if has_errors(found) else plan, sort_diagnostics(found)
+
+
+def _node(
+    graph: Graph, node: Node, text_model: str | None, parse_cron: CronParser | None, found: list[Diagnostic]
+) -> PlannedNode:
+    edges = graph.edges_of(node.name)
+    cron = _cron(node, parse_cron, found)
+    inputs = _inputs(node, edges)
+    spec = node.spec
+    trigger = spec.get("trigger")
+    return PlannedNode(
+        name=node.name,
+        kind="sql" if node.kind is NodeKind.SQL else "python",
+        file=node.file or "",
+        content=node.content,
+        inputs=inputs,
+        outputs=_outputs(edges),
+        files={edge.port: edge.store for edge in edges if edge.kind is StoreKind.FILE},
+        when=trigger.get("when", "any") if isinstance(trigger, Mapping) else "any",
+        cron=cron,
+        manual=cron is None and not any(entry.triggering for entry in inputs),
+        parameters=dict(node.parameters),
+        secrets=_secrets(node),
+        models=_models_of(node, text_model),
+        sql=node.sql,
+        sql_kind=node.sql_kind,
+        **_settings(spec),
+    )
+
+
+def _settings(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what the author set, under the plan's names; everything else keeps the plan's default."""
+    names = {"retries": "retries", "timeout": "timeout_s", "on_error": "on_error"}
+    names |= {"start": "start", "isolation": "isolation"}
+    return {name: spec[key] for key, name in names.items() if spec.get(key) is not None}
+
+
+def _inputs(node: Node, edges: Iterable[Edge]) -> tuple[PlannedInput, ...]:
+    tables = [edge for edge in edges if edge.kind is StoreKind.TABLE]
+    written = {edge.store for edge in tables if edge.access is Access.WRITE}
+    by_port: dict[tuple[str, str], Edge] = {}
+    for edge in tables:
+        key = (edge.store, edge.port)
+        # One who streams a table and looks at it too has a cursor on it.
+        if edge.access is Access.STREAM or (edge.access is Access.READ and key not in by_port):
+            by_port[key] = edge
+    triggering = _triggering(node, list(by_port.values()), written)
+    return tuple(
+        PlannedInput(
+            table=edge.store,
+            port=edge.port,
+            access="stream" if edge.access is Access.STREAM else "read",
+            triggering=edge.store in triggering,
+        )
+        for _, edge in sorted(by_port.items())
+    )
+
+
+def _triggering(node: Node, inputs: list[Edge], written: set[str]) -> set[str]:
+    trigger = node.spec.get("trigger")
+    tables = {edge.store for edge in inputs} - written
+    if isinstance(trigger, Mapping) and "on" in trigger:
+        return tables & set(trigger["on"])
+    if trigger is not None:
+        # A cron replaces the reactive trigger; "manual" is none at all.
+        return set()
+    streamed = {edge.store for edge in inputs if edge.access is Access.STREAM}
+    return tables & streamed if streamed else tables
+
+
+def _outputs(edges: Iterable[Edge]) -> tuple[PlannedOutput, ...]:
+    written = {
+        (edge.store, edge.port)
+        for edge in edges
+        if edge.kind is StoreKind.TABLE and edge.access is Access.WRITE
+    }
+    return tuple(PlannedOutput(table=store, port=port) for store, port in sorted(written))
+
+
+def _cron(node: Node, parse_cron: CronParser | None, found: list[Diagnostic]) -> PlannedCron | None:
+    trigger = node.spec.get("trigger")
+    if isinstance(trigger, Mapping) and "cron" in trigger:
+        expression, timezone = str(trigger["cron"]), str(trigger.get("timezone", "UTC"))
+    elif isinstance(trigger, str) and trigger != "manual":
+        expression, timezone = trigger, "UTC"
+    else:
+        return None
+    try:
+        if parse_cron is not None:
+            parse_cron(expression, timezone)
+    except ValueError as error:
+        found.append(
+            Diagnostic(
+                code="cron-invalid",
+                message=f"the cron of node {quote(node.name)} cannot be kept: {str(error).rstrip('.')}.",
+                where=node.places.get("trigger", node.where),
+            )
+        )
+    return PlannedCron(expression=_normalised(expression), timezone=timezone)
+
+
+def _normalised(expression: str) -> str:
+    return _NAMED_CRONS.get(expression.strip().lower(), " ".join(expression.split()))
+
+
+_NAMED_CRONS = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
+
+
+def _secrets(node: Node) -> tuple[str, ...]:
+    used = {use.name for use in node.analysis.uses if use.kind == "secret"}
+    return tuple(sorted(used | set(node.spec.get("secrets") or ())))
+
+
+def _models_of(node: Node, text_model: str | None) -> tuple[str, ...]:
+    used = {use.name or text_model for use in node.analysis.uses if use.kind == "model"}
+    return tuple(sorted(name for name in used if name is not None))
+
+
+def _table(store: Store, found: list[Diagnostic]) -> PlannedTable:
+    columns: dict[str, str] = {}
+    for name, written in (store.schema or {}).items():
+        column_type = parse_type(written)
+        if column_type is None:
+            found.append(_unknown_type(store, name, written))
+        else:
+            columns[name] = str(column_type)
+    return PlannedTable(
+        name=store.name,
+        columns=columns,
+        unique_on=store.unique_on,
+        storage=store.storage,
+        retention=dict(store.retention or {}),
+    )
+
+
+def _unknown_type(store: Store, column: str, written: str) -> Diagnostic:
+    return Diagnostic(
+        code="unknown-type",
+        message=f"column {quote(column)} of table {quote(store.name)} has the unknown type {quote(written)}.",
+        where=store.where,
+        known=("known types", tuple(str(known) for known in ColumnType)),
+        severity=Severity.ERROR,
+    )
+
+
+def _webhook(node: Node) -> PlannedWebhook:
+    spec = node.spec
+    return PlannedWebhook(
+        name=node.name,
+        title=str(spec["title"]),
+        path=str(spec["path"]),
+        table=str(spec["table"]),
+        verify=spec.get("verify"),
+        respond=spec.get("respond"),
+    )
+
+
+def _models(graph: Graph, configuration: ConfigurationSpec | None) -> tuple[PlannedModel, ...]:
+    bindings = {binding.name: binding for binding in configuration.models} if configuration else {}
+    names = sorted(set(graph.models) | set(bindings))
+    return tuple(_model(name, graph.models.get(name), bindings.get(name)) for name in names)
+
+
+def _model(name: str, declared: Mapping[str, Any] | None, binding: ModelBindingSpec | None) -> PlannedModel:
+    kind = str(declared["type"]) if declared else "chat"
+    if binding is None:
+        return PlannedModel(name=name, type=kind)
+    return PlannedModel(
+        name=name,
+        type=kind,
+        provider=binding.provider,
+        endpoint=binding.endpoint,
+        model=binding.model,
+        secret=binding.secret,
+        options=dict(binding.options or {}),
+    )
+
+
+def _text_model(graph: Graph, models: Iterable[PlannedModel]) -> str | None:
+    """Give what answers for `import openai`: the first declared model for text, else the first bound one."""
+    declared = [name for name, data in graph.models.items() if data.get("type") in TEXT_MODELS]
+    bound = [model.name for model in models if model.type in TEXT_MODELS and model.provider]
+    return next(iter([*declared, *bound]), None)
+
+
+def _toolchain(nodes: Iterable[Node]) -> dict[str, str]:
+    tools = {"patterns-os": __version__}
+    if any(node.kind is NodeKind.SQL for node in nodes):
+        from sqlglot._version import version  # noqa: PLC0415 - slow to load, and only apps with SQL need it
+
+        tools["sqlglot"] = version
+    return tools

@@ -1,0 +1,90 @@
+"""The whole compiler in one call: files in, plan or diagnostics out. Pure."""
+
+from dataclasses import dataclass
+
+from patterns_os.diagnostics import Diagnostic, has_errors, quote, sort_diagnostics
+from patterns_os.graph.build import build_graph
+from patterns_os.graph.check import Checked, check_graph
+from patterns_os.graph.sources import Sources
+from patterns_os.graph.vertices import Graph
+from patterns_os.manifest.configuration import ConfigurationSpec, Lookup
+from patterns_os.manifest.parse import Parsed, parse_configuration, parse_manifest
+from patterns_os.manifest.spec import ManifestSpec
+from patterns_os.plan.build import CronParser, build_plan
+from patterns_os.plan.spec import Plan
+
+MANIFEST = "manifest.json"
+CONFIGURATION = "patterns.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """An app, as far as it could be understood.
+
+    Attributes:
+        manifest: `None` if there is no manifest.json.
+        configuration: `None` if there is no patterns.json.
+        graph: `None` if the manifest has no shape; otherwise there, errors or not, to be drawn.
+        plan: `None` if any finding is an error.
+        diagnostics: All findings, sorted by place.
+    """
+
+    manifest: Parsed[ManifestSpec] | None = None
+    configuration: Parsed[ConfigurationSpec] | None = None
+    graph: Graph | None = None
+    plan: Plan | None = None
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+    @property
+    def is_good(self) -> bool:
+        """Whether there is a plan."""
+        return self.plan is not None
+
+
+def compile_app(
+    sources: Sources,
+    *,
+    parse_cron: CronParser | None = None,
+    lookup: Lookup | None = None,
+    folder: str | None = None,
+) -> Compiled:
+    """Give everything that the files of an app mean and everything that is wrong with them, in one go.
+
+    Args:
+        sources: All files of the app.
+        parse_cron: Tells whether a cron can be kept: `patterns_os.triggers.cron.parse_cron`; without it only
+            the shape of crons is checked.
+        lookup: Gives the values of `${NAME}` in patterns.json; without it they stay as written.
+        folder: Name of the app's folder, for messages.
+    """
+    if MANIFEST not in sources:
+        return Compiled(diagnostics=(_no_app(folder),))
+    manifest = parse_manifest(sources[MANIFEST])
+    configuration = (
+        parse_configuration(sources[CONFIGURATION], lookup=lookup) if CONFIGURATION in sources else None
+    )
+    settings = configuration.spec if configuration else None
+    found = [*manifest.diagnostics, *(configuration.diagnostics if configuration else ())]
+    graph, built = build_graph(manifest, sources, settings)
+    found += built
+    plan: Plan | None = None
+    if graph is not None:
+        found += check_graph(Checked(graph=graph, sources=sources, configuration=settings))
+        plan, planned = build_plan(graph, settings, parse_cron)
+        found += planned
+    return Compiled(
+        manifest=manifest,
+        configuration=configuration,
+        graph=graph,
+        plan=None if has_errors(found) else plan,
+        diagnostics=sort_diagnostics(found),
+    )
+
+
+def _no_app(folder: str | None) -> Diagnostic:
+    name = f"the folder {quote(folder)}" if folder else "this folder"
+    return Diagnostic(
+        code="no-app",
+        message=f"{name} has no {quote(MANIFEST)}, so it is no app.",
+        hint="`patterns create app NAME` makes one",
+    )
