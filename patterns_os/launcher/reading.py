@@ -92,6 +92,11 @@ class StreamPlace:
         self._done = set(done_beyond)
         self._skip_until: Any = None
         self._filter: tuple[str, Any] | None = None
+        self._batch: list[dict[str, Any]] = []
+        self._positions: list[int] = []
+        self._index = 0
+        self._exhausted = False
+        self.last_given: int | None = None
         self._go_to(given.start)
 
     # -- what the script does
@@ -139,7 +144,6 @@ class StreamPlace:
     def rewind(self) -> None:
         """Go back to the beginning of the active version."""
         self._go_to(self.given.base)
-        self.moved_by_hand = True
 
     def seek(self, value: Any) -> None:  # noqa: ANN401 - a value of the order column
         """Go behind `value` of the order column."""
@@ -153,7 +157,6 @@ class StreamPlace:
         else:
             self._go_to(self.given.base)
             self._filter = (self.sorted_by, value)
-        self.moved_by_hand = True
 
     # -- what the session asks
 
@@ -165,7 +168,7 @@ class StreamPlace:
         if self.sorted_by is not None and waiting:
             return min(min(waiting) - 1, self.last_given or self.start)
         if self._exhausted and not waiting:
-            return max(self.given.to, self.last_given or 0) if not self.moved_by_hand else self.given.to
+            return self.given.to
         return self.last_given if self.last_given is not None else self.start
 
     def done_beyond(self) -> list[int]:
@@ -179,7 +182,6 @@ class StreamPlace:
         """Take note of a checkpoint."""
         self.start = reached
         self.yielded = 0
-        self.moved_by_hand = False
 
     def back_to_start(self) -> None:
         """Take note of a rollback."""
@@ -188,15 +190,14 @@ class StreamPlace:
     # -- how
 
     def _go_to(self, position: int) -> None:
-        self._batch: list[dict[str, Any]] = []
-        self._positions: list[int] = []
+        self._batch = []
+        self._positions = []
         self._index = 0
         self._read_to = position
         self._exhausted = False
         self._fetches = 0
-        self.last_given: int | None = None
+        self.last_given = None
         self.yielded = 0
-        self.moved_by_hand = False
 
     def _fetch(self) -> bool:
         """Read the next records; tell whether there are any."""
@@ -221,7 +222,7 @@ class StreamPlace:
             return False
         key = self.sorted_by
         order = sorted(
-            range(len(self._batch)), key=lambda i: _sort_key(self._batch[i].get(key), self._positions[i])
+            range(len(self._batch)), key=lambda i: _sort_key(self._batch[i].get(str(key)), self._positions[i])
         )
         self._batch = [self._batch[i] for i in order]
         self._positions = [self._positions[i] for i in order]

@@ -144,7 +144,7 @@ async def _value(connection: psycopg.AsyncConnection[Any], statement: str, *para
 
 def _raw(text: str) -> sql.Composable:
     """Give text that was checked before: the author's statement, a name that the database gave."""
-    return sql.SQL(text)  # type: ignore[arg-type] # the compiler has parsed it, and it runs as the app's role
+    return sql.SQL(text)
 
 
 def _failed(error: psycopg.Error) -> NodeError | psycopg.Error:

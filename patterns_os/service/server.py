@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import uvicorn
 from starlette.applications import Starlette
@@ -59,18 +59,26 @@ def bind(host: str, port: int) -> socket.socket:
     return taken
 
 
+class _QuietServer(uvicorn.Server):
+    """uvicorn without signal handling of its own: Ctrl-C is the command's."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+
 class Server:
-    """uvicorn in our event loop, without its own signal handling."""
+    """An ASGI app answering on a socket, in our event loop."""
 
     def __init__(self, app: Starlette, taken: socket.socket) -> None:
         config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=5)
-        self._server = uvicorn.Server(config)
+        self._server = _QuietServer(config)
         self._socket = taken
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Answer requests from now on."""
-        self._server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign] # Ctrl-C is the command's
         self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]))
         while not self._server.started and not self._task.done():
             await asyncio.sleep(0.005)

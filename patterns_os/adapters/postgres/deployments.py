@@ -196,8 +196,10 @@ def set_unique_on(connection: psycopg.Connection[DictRow], table: int, columns: 
 
 
 def _lay_nodes(connection: psycopg.Connection[DictRow], app: int, plan: Plan) -> dict[str, int]:
-    wanted = [(node.name, node.kind, node.content, node.when) for node in plan.nodes]
-    wanted += [(webhook.name, "webhook", "", "any") for webhook in plan.webhooks]
+    wanted: list[tuple[str, str, str, str]] = [
+        *((node.name, node.kind, node.content, node.when) for node in plan.nodes),
+        *((webhook.name, "webhook", "", "any") for webhook in plan.webhooks),
+    ]
     nodes = {}
     for name, kind, content, when in wanted:
         row = connection.execute(
