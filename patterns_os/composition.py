@@ -28,6 +28,8 @@ from patterns_os.adapters.secrets.local import LocalSecrets
 from patterns_os.control.ingest import Ingest
 from patterns_os.control.scheduler import Scheduler
 from patterns_os.errors import CompileError, TemporaryError, UsageError
+from patterns_os.graph.sources import Sources
+from patterns_os.manifest.configuration import ConfigurationSpec
 from patterns_os.plan.compile import Compiled, compile_app
 from patterns_os.plan.spec import Plan
 from patterns_os.ports.deployments import Deployment
@@ -81,7 +83,9 @@ def secrets_of(app: Path, environ: Mapping[str, str] | None = None) -> LayeredSe
 
 def load(app: Path) -> Compiled:
     """Read and compile the app's folder."""
-    return compile_app(load_sources(app), lookup=secrets_of(app).get, folder=app.name)
+    return compile_app(
+        Sources(load_sources(app)), parse_cron=parse_cron, lookup=secrets_of(app).get, folder=app.name
+    )
 
 
 def load_plan(app: Path) -> tuple[Compiled, Plan]:
@@ -94,6 +98,12 @@ def load_plan(app: Path) -> tuple[Compiled, Plan]:
     if compiled.plan is None:
         raise CompileError(compiled.diagnostics)
     return compiled, compiled.plan
+
+
+def configuration_of(compiled: Compiled) -> ConfigurationSpec:
+    """Give what patterns.json says, all defaults where there is none."""
+    parsed = compiled.configuration
+    return parsed.spec if parsed is not None and parsed.spec is not None else ConfigurationSpec()
 
 
 @contextmanager
@@ -109,7 +119,8 @@ def open_database(app: Path, compiled: Compiled | None = None) -> Iterator[Datab
         PermanentError: It refuses, or the folder can't be written.
     """
     state = make_state_folder(app)
-    url = os.environ.get(DATABASE_URL_VARIABLE) or (compiled.database_url if compiled else None)
+    databases = configuration_of(compiled).databases if compiled else ()
+    url = os.environ.get(DATABASE_URL_VARIABLE) or (databases[0].url if databases else None)
     notice = None
     if url is not None and not _is_bare_local(url):
         connect(url).close()

@@ -14,7 +14,7 @@ from patterns_os.adapters.postgres.wakeups import listen
 from patterns_os.cli.console import note, say, styled
 from patterns_os.cli.live import LiveView, describe_failure
 from patterns_os.cli.session import Opened, at_work, opened, workplace
-from patterns_os.composition import Parts, deploy, load
+from patterns_os.composition import Parts, configuration_of, deploy, load
 from patterns_os.diagnostics import has_errors, render_diagnostic
 from patterns_os.errors import PatternsError
 from patterns_os.launcher.supervisor import RunEvent, Supervisor
@@ -40,11 +40,8 @@ def dev(
     Nothing is lost when it stops, however it stops: the next start goes on.
     """
     with opened("patterns dev") as opened_app:
-        chosen = opened_app.compiled.configuration.deployment if opened_app.compiled.configuration else None
-        address = (
-            host or (chosen.host if chosen else None) or DEFAULT_HOST,
-            port if port is not None else (chosen.port if chosen else None) or DEFAULT_PORT,
-        )
+        chosen = configuration_of(opened_app.compiled).deployment
+        address = (host or chosen.host or DEFAULT_HOST, port if port is not None else chosen.port or DEFAULT_PORT)
         asyncio.run(_dev(opened_app, *address, reload=reload))
 
 

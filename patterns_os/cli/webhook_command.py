@@ -16,7 +16,7 @@ from patterns_os.cli.live import LiveView, picture
 from patterns_os.cli.run_command import report
 from patterns_os.cli.session import Opened, at_work, opened
 from patterns_os.cli.shell_json import AmbiguousError, read_eaten_json
-from patterns_os.composition import find_app, load_plan, node_secrets
+from patterns_os.composition import configuration_of, find_app, load_plan, node_secrets
 from patterns_os.control.ingest import Answer, parse_payload
 from patterns_os.diagnostics import did_you_mean, quote
 from patterns_os.errors import TemporaryError, UsageError
@@ -65,7 +65,7 @@ def list_webhooks(
     folder = find_app(Path.cwd())
     compiled, plan = load_plan(folder)
     running = holder(folder)
-    port = compiled.configuration.deployment.port if compiled.configuration else None
+    port = configuration_of(compiled).deployment.port
     base = running.url if running and running.url else f"http://localhost:{port or DEFAULT_PORT}"
     found = [
         {"title": hook.title, "url": base + hook.path, "table": hook.table, "verified": bool(hook.verify)}

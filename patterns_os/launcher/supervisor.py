@@ -15,8 +15,10 @@ import uuid
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import psycopg
 
 from patterns_os.errors import NodeError, PatternsError, TemporaryError
@@ -118,6 +120,7 @@ class Supervisor:
         self._stopping = False
         self._last_beat = time.monotonic()
         self._sql: list[psycopg.AsyncConnection[Any]] = []
+        self._known_keys: dict[str, str] = {}
 
     # -- what others call
 
@@ -130,6 +133,7 @@ class Supervisor:
         self._deployment = deployment
         self._workplace = workplace
         self._mask = Masker(workplace.secrets)
+        self._known_keys.clear()
         for live in self.live.values():
             if live.handle is not None:
                 live.handle.progress.ask_to_stop()
@@ -218,6 +222,9 @@ class Supervisor:
                 answer = await self._run_sql(claim, node)
             else:
                 answer = await self._run_python(claim, node)
+        except Exception as error:  # noqa: BLE001 - a run that we broke must end too, or its lane is stuck
+            answer = _failed("internal", "internal", f"{type(error).__name__}: {error}")
+        try:
             if answer["type"] == "done":
                 self._done(claim, answer, time.monotonic() - began)
             else:
@@ -431,7 +438,11 @@ class Supervisor:
     # -- what a process is told
 
     def _key(self, node: PlannedNode) -> str:
-        return f"{node.name}:{node.content}:{hash((node.model_dump_json(), self._deployment.plan.models))}"
+        """Name everything that decides what a process of the node is: with another key it is another process."""
+        if node.name not in self._known_keys:
+            told = sha256(orjson.dumps(self._assignment(node), option=orjson.OPT_SORT_KEYS)).hexdigest()
+            self._known_keys[node.name] = f"{node.name}:{told}"
+        return self._known_keys[node.name]
 
     def _keys(self) -> set[str]:
         return {self._key(node) for node in self._deployment.plan.nodes}
