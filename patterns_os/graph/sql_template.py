@@ -17,7 +17,7 @@ from patterns_os.diagnostics import Diagnostic, Location, did_you_mean, quote
 from patterns_os.graph.vertices import Use
 
 MOST_CHARACTERS = 1_000_000
-MOST_TURNS = 1_000
+MOST_TURNS = 10_000
 FUNCTIONS = ("Parameter", "Table")
 TYPES = ("str", "int", "float", "bool", "date", "datetime", "list", "identifier")
 
@@ -57,7 +57,10 @@ def locate_offset(file: str, source: str, offset: int) -> Location:
 
 
 def render_template(file: str, source: str, parameters: Mapping[str, Any]) -> Rendered | Diagnostic:
-    """Give the SQL of a script, or why it cannot be rendered. `source` has line feeds as line ends, no NUL."""
+    """Give the SQL of a script, or why it cannot be rendered.
+
+    `source` has line feeds as line ends and no NUL.
+    """
     calls = _Calls(file, parameters)
     environment = _Sandbox(
         undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False, extensions=[]
@@ -66,7 +69,7 @@ def render_template(file: str, source: str, parameters: Mapping[str, Any]) -> Re
     environment.globals = {
         "Table": calls.table,
         "Parameter": calls.parameter,
-        "range": _short_range,
+        "range": calls.range,
         **{name: name for name in TYPES},
     }
     try:
@@ -92,6 +95,7 @@ class _Calls:
     written: set[str] = field(default_factory=set)
     parameters: dict[int, tuple[str, dict[str, Any]]] = field(default_factory=dict)
     last: str = ""
+    turns: int = 0
 
     def table(self, name: object = None, mode: object = "r", **_: object) -> "_TableName":
         self.last = "Table"
@@ -127,6 +131,16 @@ class _Calls:
         # A parameter without a value is found by the rules; until then the SQL has to parse.
         value = self.values.get(plain, None if default is ... else default)
         return f"\x00p{index}\x00{literal(plain, value, kind)}"
+
+    def range(self, *arguments: int) -> range:
+        found = range(*arguments)
+        # Counted over all calls: loops inside loops multiply.
+        self.turns += len(found)
+        if self.turns > MOST_TURNS:
+            raise _CallError(
+                f"the loops of the script are too long, at most {MOST_TURNS:,} turns are possible"
+            )
+        return found
 
     def where(self, file: str, source: str) -> Location:
         found = re.search(rf"{self.last}\s*\(", source) if self.last else None
@@ -171,13 +185,6 @@ class _Sandbox(SandboxedEnvironment):
         if not (isinstance(left, int | float) and isinstance(right, int | float)) or operator == "**":
             raise _CallError(f'the operator "{operator}" is not available in a SQL script')
         return super().call_binop(context, operator, left, right)  # type: ignore[arg-type]  # context is Jinja's
-
-
-def _short_range(*arguments: int) -> range:
-    found = range(*arguments)
-    if len(found) > MOST_TURNS:
-        raise _CallError(f"a range of {len(found)} is too long, at most {MOST_TURNS} are possible")
-    return found
 
 
 def _collect(pieces: Any) -> str:  # noqa: ANN401 - an iterator of text
