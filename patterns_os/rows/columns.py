@@ -36,7 +36,7 @@ def infer_column_types(
             break
         if not can_name_column(key) or key.casefold() in taken:
             continue
-        column_type = _common_type(row[key] for row in rows if key in row)
+        column_type = _common_type(key, (row[key] for row in rows if key in row))
         if column_type is not None:
             found[key] = column_type
             taken.add(key.casefold())
@@ -44,8 +44,13 @@ def infer_column_types(
 
 
 def can_name_column(key: str) -> bool:
-    """Tell whether a column may have this name: 1 to 63 bytes of text, not used by Postgres or us."""
-    if not key or "\0" in key or key.casefold().startswith(SYSTEM_PREFIX) or key in _POSTGRES_SYSTEM_COLUMNS:
+    """Tell whether a column may have this name: 1 to 63 bytes of text, not used by Postgres or us.
+
+    A percent sign is refused too: clients of Postgres read it as a placeholder, even within quotes.
+    """
+    if not key or "\0" in key or "%" in key:
+        return False
+    if key.casefold().startswith(SYSTEM_PREFIX) or key in _POSTGRES_SYSTEM_COLUMNS:
         return False
     try:
         return len(key.encode()) <= _MAX_NAME_BYTES
@@ -100,19 +105,18 @@ def _is_new(key: Any, known: Mapping[str, ColumnType]) -> bool:  # noqa: ANN401 
     return type(key) is str and key not in known
 
 
-def _common_type(values: Iterable[Any]) -> ColumnType | None:
-    kinds = {column_type_of(value) for value in values} - {None}
+def _common_type(key: str, values: Iterable[Any]) -> ColumnType | None:
+    kinds = {_type_of(key, value) for value in values} - {None}
     if len(kinds) > 1:
         return next((wide for narrow, wide in _WIDER if kinds == narrow), ColumnType.JSONB)
     return kinds.pop() if kinds else None
 
 
-def column_type_of(value: Any) -> ColumnType | None:  # noqa: ANN401 - rows hold any value
-    """Give the column type that a value asks for, or `None` for None and whole numbers beyond 64 bits."""
+def _type_of(key: str, value: Any) -> ColumnType | None:  # noqa: ANN401 - rows hold any value
     known = _TYPES.get(type(value))
     if known is not None:
         return known
-    found = plain(value, ())
+    found = plain(value, (key,))
     if type(found) is int:
         return ColumnType.BIGINT if INT64_MIN <= found <= INT64_MAX else None
     if type(found) is dt.datetime:

@@ -88,18 +88,23 @@ def dump_many(values: Sequence[Any]) -> bytes | None:
         text = b"\n".join([orjson.dumps(value, option=_OPTIONS) for value in values])
     except TypeError:
         return None
-    return None if needs_tags(text) else text
+    return None if _may_need_tags(text, values) else text
 
 
-def needs_tags(text: bytes) -> bool:
-    """Tell whether JSON text written by orjson may hold something to tag; sometimes true without need."""
-    return (
-        b"null" in text  # what orjson makes of nan and infinities
-        or b'{"$' in text
-        or b"\\u0000" in text
-        or b"-0.0" in text
-        or _EXPONENT.search(text) is not None
-    )
+def is_untagged(values: Sequence[Any]) -> bool:
+    """Tell whether orjson writes all of the values as they are and nothing in them needs a tag."""
+    try:
+        return not _may_need_tags(orjson.dumps(values, option=_OPTIONS), values)
+    except TypeError:
+        return False
+
+
+def holds_tags(values: Sequence[Any]) -> bool:
+    """Tell whether parsed JSON may hold tags; sometimes true without need."""
+    try:
+        return b'{"$' in orjson.dumps(values)
+    except TypeError:
+        return True
 
 
 def is_storable_text(text: str) -> bool:
@@ -123,6 +128,29 @@ def too_deep(path: Sequence[str | int]) -> RowError:
         code="row-value",
         hint="write it as text, for example with json.dumps()",
     )
+
+
+def _may_need_tags(text: bytes, values: Sequence[Any]) -> bool:
+    """Look at what orjson wrote of the values; sometimes true without need."""
+    return (
+        b'{"$' in text
+        or b"\\u0000" in text
+        or b"-0.0" in text
+        or _EXPONENT.search(text) is not None
+        # orjson makes null of nan and infinities too.
+        or (b"null" in text and not _is_finite(values))
+    )
+
+
+def _is_finite(value: Any) -> bool:  # noqa: ANN401 - rows hold any value
+    kind = type(value)
+    if kind is float:
+        return bool(value - value == 0.0)
+    if kind is dict:
+        return all(map(_is_finite, value.values()))
+    if kind is list or kind is tuple:
+        return all(map(_is_finite, value))
+    return kind in _NEVER_NULL
 
 
 def _dict_to_json(value: dict[Any, Any], path: Sequence[str | int]) -> dict[str, Any]:
@@ -202,8 +230,9 @@ def _bad_key(key: Any, path: Sequence[str | int]) -> RowError:  # noqa: ANN401 -
 _OPTIONS = (
     orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
 )
-# orjson writes floats from 1e16 on with an exponent; jsonb turns those into whole numbers.
-_EXPONENT = re.compile(rb"e[1-9]\d{1,2}(?=[],}\n]|\Z)")
+# From 1e16 on orjson writes floats with an exponent (plus or not); jsonb makes those whole numbers.
+_EXPONENT = re.compile(rb"e\+?[1-9]\d{1,2}(?=[],}\n]|\Z)")
+_NEVER_NULL = frozenset({type(None), bool, int, str})
 _WHOLE_FROM = 1e16
 _BEYOND_INT64 = 2**63
 _BEYOND_UINT64 = 2**64
