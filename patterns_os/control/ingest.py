@@ -1,14 +1,17 @@
 """Receiving webhooks: nothing is acknowledged before it is stored, and many requests share one commit.
 
 While one commit is under way the next requests gather; a queue that grows too long answers 429 instead of
-using memory.
+using memory. Where the webhook declares how senders are checked, that is done first; what is refused for its
+signature or its content is kept as a rejected delivery.
 """
 
 import asyncio
 import json
+import math
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -18,6 +21,7 @@ from patterns_os.plan.spec import PlannedWebhook
 from patterns_os.ports.deliveries import Deliveries, Received
 from patterns_os.rows.columns import payload_to_row
 from patterns_os.rows.errors import RowError
+from patterns_os.triggers.signatures import credential_headers, verify_signature
 
 MOST_WAITING = 20_000
 MOST_WAITING_BYTES = 64 * 1024 * 1024
@@ -30,11 +34,19 @@ _LONG_NUMBER = re.compile(rb"\d{19}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the sender gets: an HTTP status, a JSON body, and perhaps a pause in seconds to keep."""
+    """What the sender gets.
+
+    Attributes:
+        status: Of HTTP.
+        body: A text as it is, `None` for nothing, all else as JSON.
+        retry_after_s: A pause to keep, in seconds.
+        headers: Further headers.
+    """
 
     status: int
-    body: dict[str, Any]
+    body: Any = None
     retry_after_s: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -52,6 +64,8 @@ class Ingest:
         deliveries: Where they are stored.
         stored: Called after each commit: somebody may have work now.
         disk_is_full: Tells whether the database's disk is nearly full.
+        secret: Gives the value of a secret, `None` where it is not set.
+        now_s: Gives the seconds since 1970, for signed times.
     """
 
     def __init__(
@@ -59,10 +73,14 @@ class Ingest:
         deliveries: Deliveries,
         stored: Callable[[], None] = lambda: None,
         disk_is_full: Callable[[], bool] = lambda: False,
+        secret: Callable[[str], str | None] = lambda _: None,
+        now_s: Callable[[], float] = time.time,
     ) -> None:
         self._deliveries = deliveries
         self._stored = stored
         self._disk_is_full = disk_is_full
+        self._secret = secret
+        self._now_s = now_s
         self._queues: dict[str, _Queue] = {}
         self._waiting = 0
         self._waiting_bytes = 0
@@ -70,45 +88,73 @@ class Ingest:
     async def receive(
         self, webhook: PlannedWebhook, table: int, body: bytes, headers: Mapping[str, str]
     ) -> Answer:
-        """Store a request and give the answer to its sender."""
+        """Check a request, store it, and give the answer to its sender."""
+        return await self._counted(len(body), lambda: self._received(webhook, table, body, headers))
+
+    async def too_large(self, webhook: PlannedWebhook, start: bytes, headers: Mapping[str, str]) -> Answer:
+        """Keep the start of a body over the limit as a rejected request."""
+        reason = f"the body is larger than {webhook.max_body_bytes} bytes"
+        received = Received(body=start, headers=_kept(webhook, headers))
+        return await self._counted(len(start), lambda: self._reject(webhook, received, 413, reason))
+
+    async def _counted(self, size: int, work: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Do the work if there is room for it, on disk and in memory."""
         if self._disk_is_full():
-            return Answer(status=507, body={"error": "disk-full", "message": "less than 200 MB of disk are left"})
+            return _refusal(507, "disk-full", "less than 200 MB of disk are left")
         if self._waiting >= MOST_WAITING or self._waiting_bytes >= MOST_WAITING_BYTES:
-            return Answer(
-                status=429, body={"error": "busy", "message": "too many requests are waiting"}, retry_after_s=1
-            )
-        kept = {name: value for name, value in headers.items() if name not in _WITHHELD}
+            return _refusal(429, "busy", "too many requests are waiting", retry_after_s=1)
+        self._waiting += 1
+        self._waiting_bytes += size
+        try:
+            return await work()
+        finally:
+            self._waiting -= 1
+            self._waiting_bytes -= size
+
+    async def _received(
+        self, webhook: PlannedWebhook, table: int, body: bytes, headers: Mapping[str, str]
+    ) -> Answer:
+        request = Received(body=body, headers=_kept(webhook, headers))
+        refused = self._check_sender(webhook, body, headers)
+        if refused is not None:
+            return await self._reject(webhook, request, *refused)
         try:
             payload = parse_payload(body)
         except ValueError as error:
-            return await self._reject(webhook, Received(body=body, headers=kept), 400, str(error))
+            return await self._reject(webhook, request, 400, str(error))
         challenge = _challenge(webhook, payload)
         if challenge is not None:
             return Answer(status=200, body={"challenge": challenge})
         items = payload if isinstance(payload, list) else [payload]
-        received = Received(body=body, headers=kept, rows=[payload_to_row(item) for item in items])
-        return await self._store(webhook, table, received)
+        return await self._store(
+            webhook, table, replace(request, rows=[payload_to_row(item) for item in items])
+        )
 
-    async def too_large(self, webhook: PlannedWebhook, start: bytes, headers: Mapping[str, str]) -> Answer:
-        """Keep the start of a body over the limit as a rejected request."""
-        kept = {name: value for name, value in headers.items() if name not in _WITHHELD}
-        reason = f"the body is larger than {webhook.max_body_bytes} bytes"
-        return await self._reject(webhook, Received(body=start, headers=kept), 413, reason)
+    def _check_sender(
+        self, webhook: PlannedWebhook, body: bytes, headers: Mapping[str, str]
+    ) -> tuple[int, str, str] | None:
+        """Give status, reason and code of the refusal, `None` if the sender is who the webhook expects."""
+        if webhook.verify is None:
+            return None
+        name = str(webhook.verify["secret"])
+        what = f'the secret "{name}", which signatures are checked with,'
+        try:
+            value = self._secret(name)
+        except PatternsError as error:
+            return 503, f"{what} can't be read: {error.message}", error.code
+        if value is None:
+            return 503, f"{what} is not set", "secret-missing"
+        reason = verify_signature(webhook.verify, value, body, headers, self._now_s())
+        return None if reason is None else (401, reason, "signature")
 
     async def _store(self, webhook: PlannedWebhook, table: int, received: Received) -> Answer:
-        size = len(received.body)
-        self._waiting += 1
-        self._waiting_bytes += size
         try:
             await self._queued(webhook.name, table, received)
         except RowError as error:
-            return await self._reject(webhook, received, 422, str(error))
+            return await self._reject(webhook, replace(received, rows=()), 422, error.message)
         except PatternsError as error:
-            return Answer(status=503, body={"error": error.code, "message": error.message}, retry_after_s=2)
-        finally:
-            self._waiting -= 1
-            self._waiting_bytes -= size
-        return Answer(status=200, body={"ok": True, "rows": len(received.rows)})
+            return _refusal(503, error.code, error.message, retry_after_s=2)
+        return _accepted(webhook, len(received.rows))
 
     def _queued(self, name: str, table: int, received: Received) -> asyncio.Future[int]:
         queue = self._queues.setdefault(name, _Queue())
@@ -141,12 +187,14 @@ class Ingest:
                 _settle(future, last)
             self._stored()
 
-    async def _reject(self, webhook: PlannedWebhook, received: Received, status: int, reason: str) -> Answer:
+    async def _reject(
+        self, webhook: PlannedWebhook, received: Received, status: int, reason: str, code: str = "rejected"
+    ) -> Answer:
         try:
             await self._deliveries.reject(webhook.name, received, reason)
         except PatternsError as error:
-            return Answer(status=503, body={"error": error.code, "message": error.message}, retry_after_s=2)
-        return Answer(status=status, body={"error": "rejected", "message": reason})
+            return _refusal(503, error.code, error.message, retry_after_s=2)
+        return _refusal(status, code, reason)
 
 
 def parse_payload(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
@@ -160,7 +208,7 @@ def parse_payload(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
     try:
         if _LONG_NUMBER.search(body):
             # orjson gives integers beyond 64 bits as floats
-            value = json.loads(body, parse_constant=_no_constant)
+            value = json.loads(body.decode(), parse_constant=_no_constant, parse_float=_finite)
         else:
             value = orjson.loads(body)
     except (ValueError, RecursionError) as error:
@@ -172,6 +220,13 @@ def parse_payload(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text[:40]} is too large for a number")
+    return value
 
 
 def _depth(value: Any) -> int:  # noqa: ANN401 - any JSON value
@@ -189,12 +244,31 @@ def _depth(value: Any) -> int:  # noqa: ANN401 - any JSON value
 
 def _challenge(webhook: PlannedWebhook, payload: Any) -> str | None:  # noqa: ANN401 - any JSON value
     """Give what Slack wants back when the address of a webhook is set up with it."""
-    if not isinstance(payload, dict) or payload.get("type") != "url_verification":
-        return None
-    if (webhook.verify or {}).get("preset") != "slack" and "challenge" not in (webhook.respond or {}):
+    if (webhook.verify or {}).get("preset") != "slack" or not isinstance(payload, dict):
         return None
     challenge = payload.get("challenge")
-    return challenge if isinstance(challenge, str) else None
+    return challenge if payload.get("type") == "url_verification" and isinstance(challenge, str) else None
+
+
+def _accepted(webhook: PlannedWebhook, rows: int) -> Answer:
+    """Give the answer of a stored request: what the webhook declares, else how many rows it made."""
+    if webhook.respond is None:
+        return Answer(status=200, body={"ok": True, "rows": rows})
+    respond = webhook.respond
+    return Answer(
+        status=respond.get("status", 200), body=respond.get("body"), headers=respond.get("headers") or {}
+    )
+
+
+def _refusal(status: int, code: str, message: str, *, retry_after_s: int | None = None) -> Answer:
+    return Answer(status=status, body={"error": code, "message": message}, retry_after_s=retry_after_s)
+
+
+def _kept(webhook: PlannedWebhook, headers: Mapping[str, str]) -> dict[str, str]:
+    """Give the headers to store: names in lower case, no credentials."""
+    withheld = _WITHHELD | credential_headers(webhook.verify)
+    lower = ((name.lower(), value) for name, value in headers.items())
+    return {name: value for name, value in lower if name not in withheld}
 
 
 def _settle(future: asyncio.Future[int], result: int | Exception) -> None:

@@ -1,6 +1,7 @@
 """Webhook requests over HTTP: the body is read up to its limit, stored, and only then acknowledged."""
 
 from collections.abc import Callable
+from typing import Any
 
 import orjson
 from starlette.requests import Request
@@ -8,6 +9,9 @@ from starlette.responses import Response
 
 from patterns_os.control.ingest import Answer, Ingest
 from patterns_os.plan.spec import PlannedWebhook
+
+# How a body travels is the server's to say.
+_OURS = frozenset({"connection", "content-length", "transfer-encoding"})
 
 Lookup = Callable[[str], tuple[PlannedWebhook, int] | None]
 
@@ -28,7 +32,9 @@ class WebhookEndpoint:
         """Take a request in."""
         found = self._lookup(request.url.path)
         if found is None:
-            return _json(404, {"error": "no-webhook", "message": f'no webhook has the path "{request.url.path}"'})
+            return _json(
+                404, {"error": "no-webhook", "message": f'no webhook has the path "{request.url.path}"'}
+            )
         if request.method != "POST":
             answer = _json(405, {"error": "method", "message": "webhooks take POST"})
             answer.headers["allow"] = "POST"
@@ -55,11 +61,23 @@ async def _read(request: Request, limit: int) -> tuple[bytes, bool]:
 
 
 def _answered(answer: Answer) -> Response:
-    response = _json(answer.status, answer.body)
+    response = _response(answer)
     if answer.retry_after_s is not None:
         response.headers["retry-after"] = str(answer.retry_after_s)
+    for name, value in answer.headers.items():
+        if name.lower() not in _OURS:
+            # A header that can't be sent must not fail a request that is stored: it would come again.
+            response.headers[name] = value.encode("latin-1", "replace").decode("latin-1")
     return response
 
 
-def _json(status: int, body: dict[str, object]) -> Response:
+def _response(answer: Answer) -> Response:
+    if answer.body is None:
+        return Response(status_code=answer.status)
+    if isinstance(answer.body, str):
+        return Response(answer.body, status_code=answer.status, media_type="text/plain")
+    return _json(answer.status, answer.body)
+
+
+def _json(status: int, body: Any) -> Response:  # noqa: ANN401 - any JSON value
     return Response(orjson.dumps(body), status_code=status, media_type="application/json")

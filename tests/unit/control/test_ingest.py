@@ -1,0 +1,444 @@
+import asyncio
+import json
+
+import orjson
+import pytest
+
+from patterns_os.control import ingest
+from patterns_os.control.ingest import DEEPEST, MOST_TOGETHER, Answer, Ingest, parse_payload
+from patterns_os.errors import PermanentError, TemporaryError
+from patterns_os.plan.spec import PlannedWebhook
+from patterns_os.rows.errors import RowError
+from patterns_os.triggers.signatures import sign
+
+NOW = 1_700_000_000.0
+TABLE = 7
+SLACK = {"preset": "slack", "secret": "SIGNING"}
+TOKEN = {"preset": "token", "secret": "SIGNING", "header": "X-Gitlab-Token"}
+
+
+class MemoryDeliveries:
+    """Deliveries in lists. `bad` refuses a row; while `gate` is set, storing waits for it."""
+
+    def __init__(self):
+        self.batches = []
+        self.rejected = []
+        self.watermark = 0
+        self.bad = lambda _row: False
+        self.error = None
+        self.gate = None
+
+    async def store(self, webhook, table, received):
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+        rows = [row for request in received for row in request.rows]
+        if any(self.bad(row) for row in rows):
+            raise RowError("a key is too long", code="row-key", hint="make it shorter")
+        self.batches.append((webhook, table, list(received)))
+        self.watermark += len(rows)
+        return self.watermark
+
+    async def reject(self, webhook, received, reason):
+        if self.error is not None:
+            raise self.error
+        self.rejected.append((webhook, received, reason))
+
+    @property
+    def rows(self):
+        return [row for _, _, batch in self.batches for request in batch for row in request.rows]
+
+
+def hook(**changes):
+    return PlannedWebhook(
+        **{"name": "Orders", "title": "Orders", "path": "/orders", "table": "orders", **changes}
+    )
+
+
+def receive(deliveries, body, headers=None, *, webhook=None, **options):
+    taken = Ingest(deliveries, **{"now_s": lambda: NOW, **options})
+    return asyncio.run(taken.receive(webhook or hook(), TABLE, body, headers or {}))
+
+
+def refusal(status, code, message, retry_after_s=None):
+    return Answer(status=status, body={"error": code, "message": message}, retry_after_s=retry_after_s)
+
+
+# -- what is stored
+
+
+def test_an_object_is_one_row_and_its_body_and_headers_are_kept():
+    deliveries = MemoryDeliveries()
+
+    answer = receive(deliveries, b'{"a": {"b": 1}}', {"X-Id": "1", "content-type": "application/json"})
+
+    assert answer == Answer(status=200, body={"ok": True, "rows": 1})
+    ((webhook, table, (stored,)),) = deliveries.batches
+    assert (webhook, table, stored.body) == ("Orders", TABLE, b'{"a": {"b": 1}}')
+    assert stored.headers == {"x-id": "1", "content-type": "application/json"}
+    assert stored.rows == [{"a": {"b": 1}}]
+
+
+def test_an_array_is_a_row_for_each_item_and_may_be_empty():
+    deliveries = MemoryDeliveries()
+
+    assert receive(deliveries, b'[{"a": 1}, {"a": 2}]').body == {"ok": True, "rows": 2}
+    assert receive(deliveries, b"[]").body == {"ok": True, "rows": 0}
+    assert deliveries.rows == [{"a": 1}, {"a": 2}]
+
+
+@pytest.mark.parametrize("payload", [1, "text", True, None, 1.5])
+def test_what_is_no_object_becomes_the_column_record(payload):
+    deliveries = MemoryDeliveries()
+    receive(deliveries, orjson.dumps(payload))
+    receive(deliveries, orjson.dumps([[payload]]))
+
+    assert deliveries.rows == [{"record": payload}, {"record": [payload]}]
+
+
+def test_credentials_are_not_kept():
+    deliveries = MemoryDeliveries()
+    headers = {
+        "Authorization": "x",
+        "COOKIE": "x",
+        "x-api-key": "x",
+        "proxy-authorization": "x",
+        "accept": "y",
+    }
+    receive(deliveries, b"{}", headers)
+
+    assert deliveries.batches[0][2][0].headers == {"accept": "y"}
+
+
+@pytest.mark.parametrize(
+    "number", [2**63 - 1, 2**63, -(2**63) - 1, 2**64, 10**40, 1234567890123456789, -1234567890123456789]
+)
+def test_whole_numbers_are_exact(number):
+    assert parse_payload(b'{"n": %d, "nested": [%d]}' % (number, number)) == {"n": number, "nested": [number]}
+
+
+def test_a_long_number_in_a_text_changes_nothing():
+    assert parse_payload(b'{"n": "12345678901234567890", "x": 0.5}') == {
+        "n": "12345678901234567890",
+        "x": 0.5,
+    }
+
+
+# -- what is answered
+
+
+def test_the_answer_is_what_the_webhook_declares():
+    declared = {"status": 202, "body": {"text": "thanks"}, "headers": {"X-A": "b"}}
+
+    answer = receive(MemoryDeliveries(), b"{}", webhook=hook(respond=declared))
+
+    assert answer == Answer(status=202, body={"text": "thanks"}, headers={"X-A": "b"})
+
+
+def test_a_declared_answer_may_be_a_text_or_nothing():
+    assert receive(MemoryDeliveries(), b"{}", webhook=hook(respond={"status": 200, "body": "ok"})) == Answer(
+        status=200, body="ok"
+    )
+    assert receive(MemoryDeliveries(), b"{}", webhook=hook(respond={"status": 204})) == Answer(status=204)
+
+
+def test_a_refused_request_does_not_get_the_declared_answer():
+    answer = receive(MemoryDeliveries(), b"", webhook=hook(respond={"status": 204}))
+
+    assert answer == refusal(400, "rejected", "the body is empty, expected JSON")
+
+
+# -- what is refused
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "the body is empty, expected JSON"),
+        (b" \n", "the body is empty, expected JSON"),
+        (b"{", "the body is not JSON: unexpected end of data: line 1 column 2 (char 1)"),
+        (
+            b'{"n": 12345678901234567890, "x": NaN}',
+            "the body is not JSON: NaN is not a JSON number",
+        ),
+        (
+            b'{"n": 12345678901234567890, "x": 1e999}',
+            "the body is not JSON: 1e999 is too large for a number",
+        ),
+        (b"[" * 101 + b"]" * 101, "the body is nested deeper than 100"),
+    ],
+)
+def test_what_is_no_json_is_kept_as_rejected(body, reason):
+    deliveries = MemoryDeliveries()
+
+    assert receive(deliveries, body, {"x-id": "1"}) == refusal(400, "rejected", reason)
+    assert deliveries.batches == []
+    ((webhook, kept, said),) = deliveries.rejected
+    assert (webhook, kept.body, kept.headers, kept.rows, said) == ("Orders", body, {"x-id": "1"}, (), reason)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"nonsense", b'{"a": NaN}', b'"\xff"', b"\xff12345678901234567890", b"[" * 100_000, b"{} {}", b"\0"],
+)
+def test_nothing_raises_whatever_the_bytes(body):
+    deliveries = MemoryDeliveries()
+
+    assert receive(deliveries, body).status == 400
+    assert len(deliveries.rejected) == 1
+
+
+def test_depth_is_counted_and_width_is_not():
+    assert parse_payload(b"[" * DEEPEST + b"]" * DEEPEST) is not None
+    assert len(parse_payload(b"[" + b"[],{}," * 1000 + b"[]]")) == 2001
+
+
+def test_the_start_of_a_body_over_the_limit_is_kept():
+    deliveries = MemoryDeliveries()
+    taken = Ingest(deliveries)
+
+    answer = asyncio.run(taken.too_large(hook(max_body_bytes=3), b"abc", {"Cookie": "x", "X-Id": "1"}))
+
+    assert answer == refusal(413, "rejected", "the body is larger than 3 bytes")
+    ((_, kept, reason),) = deliveries.rejected
+    assert (kept.body, kept.headers, reason) == (b"abc", {"x-id": "1"}, "the body is larger than 3 bytes")
+
+
+def test_a_row_that_no_table_can_hold_is_kept_as_rejected():
+    deliveries = MemoryDeliveries()
+    deliveries.bad = lambda row: "bad" in row
+
+    assert receive(deliveries, b'{"bad": 1}') == refusal(422, "rejected", "a key is too long")
+    ((_, kept, reason),) = deliveries.rejected
+    assert (kept.body, kept.rows, reason) == (b'{"bad": 1}', (), "a key is too long")
+
+
+def test_a_database_that_does_not_answer_gives_503_and_nothing_is_acknowledged():
+    deliveries = MemoryDeliveries()
+    deliveries.error = TemporaryError("Postgres does not answer", code="storage-unreachable")
+    expected = refusal(503, "storage-unreachable", "Postgres does not answer", retry_after_s=2)
+
+    assert receive(deliveries, b"{}") == expected
+    assert receive(deliveries, b"{") == expected
+
+
+def test_a_full_disk_gives_507_and_stores_nothing():
+    deliveries = MemoryDeliveries()
+    taken = Ingest(deliveries, disk_is_full=lambda: True)
+    expected = refusal(507, "disk-full", "less than 200 MB of disk are left")
+
+    assert asyncio.run(taken.receive(hook(), TABLE, b"{}", {})) == expected
+    assert asyncio.run(taken.receive(hook(), TABLE, b"{", {})) == expected
+    assert asyncio.run(taken.too_large(hook(), b"x", {})) == expected
+    assert (deliveries.batches, deliveries.rejected) == ([], [])
+
+
+# -- many at once
+
+
+def test_requests_that_wait_share_a_commit_and_all_are_answered():
+    async def scene():
+        deliveries = MemoryDeliveries()
+        told = []
+        taken = Ingest(deliveries, lambda: told.append(len(deliveries.batches)))
+        deliveries.gate = asyncio.Event()
+        first = asyncio.create_task(taken.receive(hook(), TABLE, b'{"n": -1}', {}))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        others = [
+            asyncio.create_task(taken.receive(hook(), TABLE, b'{"n": %d}' % n, {}))
+            for n in range(MOST_TOGETHER + 10)
+        ]
+        await asyncio.sleep(0)
+        deliveries.gate.set()
+        answers = await asyncio.gather(first, *others)
+        return deliveries, told, answers
+
+    deliveries, told, answers = asyncio.run(scene())
+
+    assert [len(batch) for _, _, batch in deliveries.batches] == [1, MOST_TOGETHER, 10]
+    assert [row["n"] for row in deliveries.rows] == list(range(-1, MOST_TOGETHER + 10))
+    assert {answer.status for answer in answers} == {200}
+    assert told == [1, 2, 3]
+
+
+def test_one_bad_request_of_many_spoils_no_other():
+    async def scene():
+        deliveries = MemoryDeliveries()
+        deliveries.bad = lambda row: row["n"] == 2
+        taken = Ingest(deliveries)
+        answers = await asyncio.gather(
+            *(taken.receive(hook(), TABLE, b'{"n": %d}' % n, {}) for n in range(5))
+        )
+        return deliveries, answers
+
+    deliveries, answers = asyncio.run(scene())
+
+    assert [answer.status for answer in answers] == [200, 200, 422, 200, 200]
+    assert [row["n"] for row in deliveries.rows] == [0, 1, 3, 4]
+    assert [kept.body for _, kept, _ in deliveries.rejected] == [b'{"n": 2}']
+
+
+def test_webhooks_do_not_share_a_commit():
+    async def scene():
+        deliveries = MemoryDeliveries()
+        taken = Ingest(deliveries)
+        await asyncio.gather(
+            taken.receive(hook(), TABLE, b"{}", {}), taken.receive(hook(name="Others"), 8, b"{}", {})
+        )
+        return deliveries
+
+    assert [(name, table) for name, table, _ in asyncio.run(scene()).batches] == [
+        ("Orders", 7),
+        ("Others", 8),
+    ]
+
+
+def test_a_failed_commit_is_told_to_each_sender_and_the_next_one_works():
+    async def scene():
+        deliveries = MemoryDeliveries()
+        deliveries.error = TemporaryError("gone", code="storage-unreachable")
+        taken = Ingest(deliveries)
+        failed = await asyncio.gather(*(taken.receive(hook(), TABLE, b"{}", {}) for _ in range(3)))
+        deliveries.error = None
+        return failed, await taken.receive(hook(), TABLE, b"{}", {})
+
+    failed, later = asyncio.run(scene())
+
+    assert [answer.status for answer in failed] == [503, 503, 503]
+    assert later.status == 200
+
+
+@pytest.mark.parametrize("limit", ["MOST_WAITING", "MOST_WAITING_BYTES"])
+def test_too_many_waiting_requests_give_429_until_there_is_room(limit, monkeypatch):
+    monkeypatch.setattr(ingest, limit, 2)
+
+    async def scene():
+        deliveries = MemoryDeliveries()
+        deliveries.gate = asyncio.Event()
+        taken = Ingest(deliveries)
+        waiting = [asyncio.create_task(taken.receive(hook(), TABLE, b"1", {})) for _ in range(2)]
+        await asyncio.sleep(0)
+        refused = [
+            await taken.receive(hook(), TABLE, b"1", {}),
+            await taken.receive(hook(), TABLE, b"{", {}),
+            await taken.too_large(hook(), b"x", {}),
+        ]
+        deliveries.gate.set()
+        answers = await asyncio.gather(*waiting)
+        return refused, answers, await taken.receive(hook(), TABLE, b"1", {}), deliveries
+
+    refused, answers, later, deliveries = asyncio.run(scene())
+
+    assert refused == [refusal(429, "busy", "too many requests are waiting", retry_after_s=1)] * 3
+    assert [answer.status for answer in [*answers, later]] == [200, 200, 200]
+    assert deliveries.rejected == []
+
+
+# -- who sends
+
+
+def test_a_signed_request_is_stored():
+    deliveries = MemoryDeliveries()
+    headers = sign(SLACK, "shh", b'{"a": 1}', NOW, "d")
+
+    answer = receive(
+        deliveries, b'{"a": 1}', headers, webhook=hook(verify=SLACK), secret={"SIGNING": "shh"}.get
+    )
+
+    assert answer.status == 200
+    assert deliveries.rows == [{"a": 1}]
+
+
+@pytest.mark.parametrize(
+    ("headers", "now_s", "reason"),
+    [
+        ({}, NOW, 'header "X-Slack-Signature" is missing'),
+        (
+            sign(SLACK, "other", b"{}", NOW, "d"),
+            NOW,
+            'the signature in header "X-Slack-Signature" does not fit the body',
+        ),
+        (
+            sign(SLACK, "shh", b"{}", NOW, "d"),
+            NOW + 400,
+            "the signed time is too old: 400 seconds off, 300 are tolerated",
+        ),
+    ],
+)
+def test_a_wrong_signature_gives_401_and_the_body_is_kept(headers, now_s, reason):
+    deliveries = MemoryDeliveries()
+
+    answer = receive(
+        deliveries,
+        b"{}",
+        headers,
+        webhook=hook(verify=SLACK),
+        secret={"SIGNING": "shh"}.get,
+        now_s=lambda: now_s,
+    )
+
+    assert answer == refusal(401, "signature", reason)
+    assert deliveries.batches == []
+    assert [(kept.body, said) for _, kept, said in deliveries.rejected] == [(b"{}", reason)]
+
+
+def test_the_signature_is_looked_at_before_the_content():
+    answer = receive(
+        MemoryDeliveries(), b"no json", webhook=hook(verify=SLACK), secret={"SIGNING": "shh"}.get
+    )
+
+    assert answer.status == 401
+
+
+def test_a_secret_that_is_not_set_gives_503_and_the_body_is_kept():
+    deliveries = MemoryDeliveries()
+    reason = 'the secret "SIGNING", which signatures are checked with, is not set'
+
+    answer = receive(deliveries, b"{}", sign(SLACK, "shh", b"{}", NOW, "d"), webhook=hook(verify=SLACK))
+
+    assert answer == refusal(503, "secret-missing", reason)
+    assert [(kept.body, said) for _, kept, said in deliveries.rejected] == [(b"{}", reason)]
+
+
+def test_a_secret_that_cannot_be_read_gives_503():
+    def unreadable(name):
+        raise PermanentError(f"{name} does not decrypt", code="secret-file")
+
+    answer = receive(MemoryDeliveries(), b"{}", webhook=hook(verify=SLACK), secret=unreadable)
+
+    assert answer == refusal(
+        503,
+        "secret-file",
+        'the secret "SIGNING", which signatures are checked with, can\'t be read: SIGNING does not decrypt',
+    )
+
+
+def test_a_token_is_not_kept():
+    deliveries = MemoryDeliveries()
+    headers = {"x-gitlab-token": "shh", "x-id": "1"}
+    receive(deliveries, b"{}", headers, webhook=hook(verify=TOKEN), secret={"SIGNING": "shh"}.get)
+    receive(deliveries, b"{}", headers, webhook=hook(verify=TOKEN), secret={"SIGNING": "another"}.get)
+
+    assert deliveries.batches[0][2][0].headers == {"x-id": "1"}
+    assert deliveries.rejected[0][1].headers == {"x-id": "1"}
+
+
+def test_slacks_challenge_is_answered_after_the_signature_and_not_stored():
+    deliveries = MemoryDeliveries()
+    body = json.dumps({"type": "url_verification", "challenge": "abc"}).encode()
+    options = {"webhook": hook(verify=SLACK), "secret": {"SIGNING": "shh"}.get}
+
+    assert receive(deliveries, body, sign(SLACK, "shh", body, NOW, "d"), **options) == Answer(
+        status=200, body={"challenge": "abc"}
+    )
+    assert (deliveries.batches, deliveries.rejected) == ([], [])
+    assert receive(deliveries, body, sign(SLACK, "wrong", body, NOW, "d"), **options).status == 401
+
+
+def test_a_challenge_to_another_webhook_is_a_row_like_any_other():
+    deliveries = MemoryDeliveries()
+    receive(deliveries, b'{"type": "url_verification", "challenge": "abc"}')
+
+    assert deliveries.rows == [{"type": "url_verification", "challenge": "abc"}]
