@@ -130,8 +130,16 @@ class _Survey:
             match node:
                 case ast.Attribute(value=base, attr=attribute) if attribute in _TOUCHES:
                     self._touch(node, base, attribute, module)
-                case ast.For(iter=iterable) | ast.AsyncFor(iter=iterable) | ast.comprehension(iter=iterable):
+                case ast.For(iter=iterable) | ast.AsyncFor(iter=iterable):
                     self._touch(node, iterable, "as_stream", module)
+                case (
+                    ast.ListComp(generators=generators)
+                    | ast.SetComp(generators=generators)
+                    | ast.DictComp(generators=generators)
+                    | ast.GeneratorExp(generators=generators)
+                ):
+                    for generator in generators:
+                        self._touch(node, generator.iter, "as_stream", module)
                 case ast.YieldFrom(value=iterable) | ast.Starred(value=iterable):
                     self._touch(node, iterable, "as_stream", module)
                 case ast.Call(func=ast.Name(id=name), args=arguments) if name in ITERATING:

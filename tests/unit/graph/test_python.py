@@ -1,0 +1,366 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from patterns_os.diagnostics import Location, Severity, render_diagnostic
+from patterns_os.graph.python import analyse_python
+from patterns_os.graph.sources import Sources
+
+QUICK_START = b"""\
+from patterns import File, Model, Parameter, Table
+
+import openai
+
+
+messages = Table("slack_messages")
+completions = Table("completions", "w")
+
+
+for event in messages.as_stream():
+    text = event["event"]["text"]
+    completion = openai.completion(text)
+    event["gpt3_completion"] = completion
+    completions.append(event)
+"""
+
+
+def analyse(source, **modules):
+    sources = {f"{name.replace('_of_', '/')}.py": text.encode() for name, text in modules.items()}
+    return analyse_python("main.py", source.encode(), Sources(sources))
+
+
+def tables(source, **files):
+    analysis, _ = analyse(f"from patterns import *\n{source}", **files)
+    return [(use.name, str(use.access)) for use in analysis.uses if use.kind == "table"]
+
+
+def reasons(source, **files):
+    analysis, _ = analyse(f"from patterns import *\n{source}", **files)
+    return [unknown.reason for unknown in analysis.unknown]
+
+
+def test_the_quick_start_streams_messages_and_writes_completions():
+    analysis, diagnostics = analyse_python("my_py.py", QUICK_START, Sources({}))
+
+    assert [(use.kind, use.name, use.access, use.where.line, use.where.column) for use in analysis.uses] == [
+        ("model", "", None, 3, 1),
+        ("table", "slack_messages", "stream", 6, 12),
+        ("table", "completions", "write", 7, 15),
+    ]
+    assert analysis.uses[0].detail == {"import": "openai"}
+    assert analysis.unknown == ()
+    assert diagnostics == []
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        pytest.param('Table("a")', [("a", "read")], id="opened and no more"),
+        pytest.param('Table("a", "w")', [("a", "write")], id="mode by position"),
+        pytest.param('Table("a", mode="w")', [("a", "write")], id="mode by keyword"),
+        pytest.param('Table(mode="w", name="a")', [("a", "write")], id="name by keyword"),
+        pytest.param('Table("a").read()', [("a", "read")], id="read"),
+        pytest.param('Table("a").as_stream()', [("a", "stream")], id="stream at once"),
+        pytest.param('t = Table("a")\nu = t\nu.as_stream()', [("a", "stream")], id="through another name"),
+        pytest.param('for row in Table("a"): pass', [("a", "stream")], id="iterated"),
+        pytest.param('rows = [r for r in Table("a")]', [("a", "stream")], id="iterated in a comprehension"),
+        pytest.param('rows = list(Table("a"))', [("a", "stream")], id="made a list"),
+        pytest.param(
+            't = Table("a")\nt.read()\nt.as_stream()',
+            [("a", "stream"), ("a", "read")],
+            id="streamed and read",
+        ),
+        pytest.param(
+            't = Table("a", "w")\nt.append(1)\nt.read()', [("a", "write"), ("a", "read")], id="own table read"
+        ),
+        pytest.param(
+            't = Table("a", "w")\nfor r in t.as_stream(): t.append(r)',
+            [("a", "write"), ("a", "stream")],
+            id="own table streamed",
+        ),
+        pytest.param('NAME = "a"\nTable(NAME, "w")', [("a", "write")], id="constant"),
+        pytest.param('P = "x"\nTable(f"{P}_{1}", "w")', [("x_1", "write")], id="f-string"),
+        pytest.param('P = "x"\nTable(P + "_y")', [("x_y", "read")], id="sum"),
+        pytest.param('Table("a" if True else "b")', [("a", "read"), ("b", "read")], id="either"),
+        pytest.param(
+            'for n in ["a", "b"]:\n    Table(n, "w").append({})',
+            [("a", "write"), ("b", "write")],
+            id="loop over a list",
+        ),
+        pytest.param(
+            'for n, m in [("a", "r"), ("b", "w")]:\n    Table(n, m)',
+            [("a", "read"), ("b", "write")],
+            id="loop over pairs keeps the pairs",
+        ),
+        pytest.param(
+            'N = {"a": "r", "b": "w"}\nfor n, m in N.items():\n    Table(n, m)',
+            [("a", "read"), ("b", "write")],
+            id="loop over a dictionary",
+        ),
+        pytest.param(
+            'for i in range(2): Table(f"t{i}")', [("t0", "read"), ("t1", "read")], id="loop over a range"
+        ),
+        pytest.param("for n in []: Table(n)", [], id="loop over nothing"),
+        pytest.param(
+            'names = []\nnames.append("a")\nfor n in names: Table(n)', [("a", "read")], id="list filled first"
+        ),
+        pytest.param(
+            'outs = {n: Table(n, "w") for n in ("a", "b")}\nouts["a"].append({})',
+            [("a", "write"), ("b", "write")],
+            id="comprehension",
+        ),
+        pytest.param(
+            'ins = {n: Table(n) for n in ("a", "b")}\nins["a"].as_stream()',
+            [("a", "stream"), ("b", "read")],
+            id="one item of a comprehension",
+        ),
+        pytest.param(
+            'def work(n, m="r"):\n    return Table(n, m)\nwork("a").as_stream()\nwork("b", m="w")',
+            [("a", "stream"), ("b", "write")],
+            id="function called twice",
+        ),
+        pytest.param(
+            'def each(t):\n    for r in t.as_stream(): pass\neach(Table("a"))',
+            [("a", "stream")],
+            id="handle given to a function",
+        ),
+        pytest.param(
+            'class Job:\n    def __init__(self):\n        self.rows = Table("a")\n'
+            "    def run(self):\n        for r in self.rows.as_stream(): pass\n",
+            [("a", "stream")],
+            id="attribute of an object",
+        ),
+        pytest.param(
+            'class Job:\n    def __init__(self, name):\n        self.rows = Table(name, "w")\nJob("a")',
+            [("a", "write")],
+            id="name given to a class",
+        ),
+        pytest.param(
+            'class Names:\n    OUT = "a"\nTable(Names.OUT, "w")', [("a", "write")], id="class constant"
+        ),
+        pytest.param(
+            'from elsewhere import consume\nx = consume()\nx.as_stream()\nconsume(Table("a"))',
+            [("a", "stream")],
+            id="given away while something is streamed",
+        ),
+        pytest.param(
+            'if False:\n    def f():\n        Table("a")', [("a", "read")], id="function never called"
+        ),
+        pytest.param('def Table(n): pass\nTable("a")', [], id="shadowed name is not the SDK's"),
+    ],
+)
+def test_finds_tables_and_what_is_done_with_them(source, expected):
+    assert tables(source) == expected
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'from patterns import Table\nTable("a")',
+        'from patterns import Table as T\nT("a")',
+        'import patterns\npatterns.Table("a")',
+        'import patterns as p\np.Table("a")',
+        'from patterns import *\nTable("a")',
+        'def f():\n    from patterns import Table\n    return Table("a")',
+        'import patterns as p\nT = p.Table\nT("a")',
+    ],
+)
+def test_knows_the_sdk_under_every_import(source):
+    analysis, _ = analyse(source)
+
+    assert [use.name for use in analysis.uses] == ["a"]
+
+
+def test_a_table_of_another_library_is_none():
+    analysis, _ = analyse('from sqlalchemy import Table\nTable("a")')
+
+    assert analysis.uses == ()
+
+
+def test_follows_modules_of_the_app():
+    found = tables(
+        "from .base import out\nfrom lib import names\nimport lib.deep as d\n"
+        "out.read()\nTable(names.ONE)\nd.f('x')",
+        base='from patterns import Table\nout = Table("base_out", "w")',
+        lib_of___init__="",
+        lib_of_names='ONE = "one"',
+        lib_of_deep="from patterns import Table\ndef f(n):\n    for r in Table(n): pass",
+    )
+
+    assert found == [("one", "read"), ("base_out", "write"), ("base_out", "read"), ("x", "stream")]
+
+
+def test_lists_the_modules_of_the_app_that_are_imported():
+    analysis, _ = analyse("import base", base="import other", other="import base", unused="")
+
+    assert analysis.imports == ("base.py", "other.py")
+
+
+def test_uses_in_imported_modules_have_their_own_place():
+    analysis, _ = analyse("import base", base='\nfrom patterns import Table\nTable("a")')
+
+    assert analysis.uses[0].where == Location(file="base.py", line=3, column=1)
+
+
+def test_columns_count_characters():
+    analysis, _ = analyse('from patterns import Table\nx = "ééé"; Table("a")')
+
+    assert analysis.uses[0].where == Location(file="main.py", line=2, column=12)
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (
+            'import os\nTable(os.environ["T"])',
+            'the name of a Table cannot be told: ".environ"[…] is known only at run time',
+        ),
+        (
+            "def f(name): Table(name)",
+            (
+                'the name of a Table cannot be told: "name" is a parameter of "f", '
+                "whose arguments are known only at run time"
+            ),
+        ),
+        ("Table(name)", 'the name of a Table cannot be told: "name" is not defined in the script'),
+        ("Table()", "the name of a Table cannot be told: no name is given"),
+        ("Table(1)", "the name of a Table cannot be told: the name is not a text"),
+        ("Table(*args)", "the name of a Table cannot be told: the arguments are unpacked at run time"),
+        (
+            "for n in input(): Table(n)",
+            'the name of a Table cannot be told: the result of "input(…)" is known only at run time',
+        ),
+        ("map(Table, x)", '"Table" is passed on as a value, so what it opens cannot be told'),
+        ("exec(x)", '"exec" runs code that the text does not show'),
+        ("n = n + 'a'\nTable(n)", "the name of a Table cannot be told: the value depends on itself"),
+        ("n = 'a'\nn += 'b'\nTable(n, 'w')", 'the name of a Table cannot be told: "n" is changed in place'),
+    ],
+)
+def test_says_what_cannot_be_told_and_why(source, reason):
+    assert reason in reasons(source)
+
+
+def test_a_function_given_away_has_unknown_arguments():
+    assert reasons("def f(n): Table(n)\nf('a')\npool.map(f, names)") == [
+        (
+            'the name of a Table cannot be told: "n" is a parameter of "f", '
+            "whose arguments are known only at run time"
+        )
+    ]
+
+
+def test_finds_parameters_with_type_and_default():
+    analysis, _ = analyse(
+        "from patterns import Parameter, Connection\nimport datetime\n"
+        'Parameter("limit", type=int, default=5)\nParameter("Sender Name")\n'
+        'Parameter("day", "which day", datetime.date, None)\nParameter("key", type=Connection("openai"))'
+    )
+
+    assert [(use.name, dict(use.detail)) for use in analysis.uses] == [
+        ("limit", {"default": 5, "required": False, "type": "int"}),
+        ("Sender Name", {"required": True}),
+        ("day", {"default": None, "required": False, "type": "date"}),
+        ("key", {"required": True, "type": "connection"}),
+    ]
+
+
+def test_finds_models_files_secrets_and_state():
+    analysis, _ = analyse(
+        "from patterns import File, Model, Secret, State\n"
+        'Model("llm")\nFile("in.txt").read()\nFile("out.txt").write("x")\nFile("log").open("a")\n'
+        'File("any")\nSecret("KEY")\nState().get("n")'
+    )
+
+    assert [(use.kind, use.name, use.access) for use in analysis.uses] == [
+        ("model", "llm", None),
+        ("file", "in.txt", "read"),
+        ("file", "out.txt", "write"),
+        ("file", "log", "write"),
+        ("file", "any", None),
+        ("secret", "KEY", None),
+        ("state", "", None),
+    ]
+
+
+def test_a_syntax_error_is_one_diagnostic_with_its_place():
+    analysis, diagnostics = analyse("x = 1\ny = (1,,2)\n")
+
+    assert analysis.uses == ()
+    assert [render_diagnostic(found) for found in diagnostics] == [
+        'error[script-syntax] main.py:2:8: "main.py" is not valid Python: invalid syntax.'
+    ]
+
+
+def test_a_syntax_error_in_an_imported_module_leaves_the_rest():
+    analysis, diagnostics = analyse('import base\nfrom patterns import Table\nTable("a")', base="def (")
+
+    assert [use.name for use in analysis.uses] == ["a"]
+    assert [found.where for found in diagnostics] == [Location(file="base.py", line=1, column=5)]
+
+
+def test_bytes_that_are_not_utf_8_are_a_diagnostic():
+    _, diagnostics = analyse_python("a.py", b"x = 1\ny = '\xff'\n", Sources({}))
+
+    assert [render_diagnostic(found) for found in diagnostics] == [
+        (
+            'error[script-encoding] a.py:2:1: "a.py" is not UTF-8: byte 0xff at offset 11 cannot be read.\n'
+            "  hint: save the file as UTF-8"
+        )
+    ]
+
+
+def test_a_nul_is_a_diagnostic():
+    _, diagnostics = analyse_python("a.py", b"\nx = '\x00'", Sources({}))
+
+    assert [render_diagnostic(found) for found in diagnostics] == [
+        'error[script-encoding] a.py:2:1: "a.py" holds a NUL character, which no script may hold.'
+    ]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "x = " + "-" * 20_000 + "1",
+        "x = " + "(" * 5_000,
+        "x = " + "[" * 90 + "]" * 90,
+        "x = a" + ".b" * 20_000,
+        "x = " + " + ".join(["'a'"] * 20_000),
+        "f = " + "lambda: " * 500 + "1",
+        "9" * 5_000,
+        "from patterns import Table\n" + "t = Table('a' + t)\n" * 200,
+        "def f(n): return f(f(n))\nfrom patterns import Table\nTable(f('a'))",
+    ],
+    ids=["minuses", "parentheses", "lists", "attributes", "sum", "lambdas", "number", "itself", "recursion"],
+)
+def test_deep_sources_never_raise(source):
+    analyse_python("deep.py", source.encode(), Sources({}))
+
+
+def test_a_write_to_a_table_that_is_opened_for_reading_is_a_warning():
+    _, diagnostics = analyse('from patterns import Table\nTable("a").append({})')
+
+    assert [found.severity for found in diagnostics] == [Severity.WARNING]
+    assert render_diagnostic(diagnostics[0]) == (
+        'warning[table-mode] main.py:2:1: table "a" is opened for reading, '
+        "but the script calls its .append().\n"
+        '  hint: open it with Table("a", "w")'
+    )
+
+
+def test_an_unknown_mode_is_an_error():
+    analysis, diagnostics = analyse('from patterns import Table\nTable("a", "rw")')
+
+    assert analysis.uses == ()
+    assert [render_diagnostic(found) for found in diagnostics] == [
+        (
+            'error[table-mode] main.py:2:1: table "a" is opened with the unknown mode "rw".\n'
+            '  known modes: "r", "w"'
+        )
+    ]
+
+
+@given(st.integers(0, len(QUICK_START)), st.binary(max_size=8), st.integers(0, 12))
+def test_mutated_bytes_never_raise(place, inserted, dropped):
+    source = QUICK_START[:place] + inserted + QUICK_START[place + dropped :]
+
+    analyse_python("a.py", source, Sources({"b.py": source}))
