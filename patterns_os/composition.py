@@ -6,6 +6,7 @@ Commands ask for what they need (`load`, `open_database`, `deploy`, `Local`); no
 import asyncio
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -49,12 +50,14 @@ class Database:
         shown: What people are told, without secrets.
         embedded: Whether the server is ours.
         notice: Something to tell once, or `None`.
+        revive: Starts the server again if it has died; for a server that is not ours it does nothing.
     """
 
     conninfo: str = field(repr=False)
     shown: str
     embedded: bool
     notice: str | None = None
+    revive: Callable[[], object] = lambda: None
 
 
 def find_app(start: Path) -> Path:
@@ -136,7 +139,13 @@ def open_database(app: Path, compiled: Compiled | None = None) -> Iterator[Datab
     server = EmbeddedServer(state)
     conninfo = server.start()
     try:
-        yield Database(conninfo=conninfo, shown="postgres (embedded, .patterns/pg)", embedded=True, notice=notice)
+        yield Database(
+            conninfo=conninfo,
+            shown="postgres (embedded, .patterns/pg)",
+            embedded=True,
+            notice=notice,
+            revive=server.start,
+        )
     finally:
         server.release()
 
@@ -163,7 +172,12 @@ class Parts:
         self.deliveries = PostgresDeliveries(database.conninfo, deployment.app)
         self.schedules = PostgresSchedules(database.conninfo, deployment.app)
         self.scheduler = Scheduler(self.schedules, wake)
-        self.ingest = Ingest(self.deliveries, wake, disk_check(state_folder(app)) if database.embedded else _never)
+        self.ingest = Ingest(
+            self.deliveries,
+            wake,
+            disk_check(state_folder(app)) if database.embedded else _never,
+            secret_lookup(app),
+        )
 
     async def close(self) -> None:
         """Close all connections."""
@@ -178,6 +192,21 @@ def node_secrets(app: Path, plan: Plan) -> dict[str, str]:
     names |= {str(hook.verify["secret"]) for hook in plan.webhooks if hook.verify and hook.verify.get("secret")}
     found = {name: store.get(name) for name in sorted(names)}
     return {name: value for name, value in found.items() if value is not None}
+
+
+def secret_lookup(app: Path) -> Callable[[str], str | None]:
+    """Give a question for values of secrets: a change is seen within a second, few requests read files."""
+    store = secrets_of(app)
+    known: dict[str, tuple[float, str | None]] = {}
+
+    def value_of(name: str) -> str | None:
+        now = time.monotonic()
+        found = known.get(name)
+        if found is None or now - found[0] > 1.0:
+            found = known[name] = (now, store.get(name))
+        return found[1]
+
+    return value_of
 
 
 def node_environment(app: Path) -> dict[str, str]:

@@ -69,7 +69,11 @@ async def at_work(
 
     parts = Parts(opened_app.app, opened_app.database, opened_app.deployment, wake)
     supervisor = Supervisor(
-        parts.claims, opened_app.deployment, workplace(opened_app.app, opened_app.plan), observe
+        parts.claims,
+        opened_app.deployment,
+        workplace(opened_app.app, opened_app.plan),
+        observe,
+        opened_app.database.revive,
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -299,7 +299,7 @@ def _message(error: BaseException) -> str:
 def _family(error: BaseException) -> tuple[str, str]:
     """Say whose turn it is."""
     if isinstance(error, psycopg.OperationalError) and (error.sqlstate or "")[:2] in {"", "08", "53", "57"}:
-        return "temporary", "storage-unreachable"
+        return "infrastructure", "storage-unreachable"
     if isinstance(error, psycopg.Error):
         return ("stale", "stale-token") if error.sqlstate == "PT001" else ("node", "database")
     family = getattr(error, "family", None)

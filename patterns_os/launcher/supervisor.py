@@ -95,6 +95,7 @@ class Supervisor:
         deployment: What is deployed; `redeploy` changes it.
         workplace: What scripts find around them.
         observe: Called with every event, in order, from the event loop.
+        revive: Called in a thread when the database does not answer: starts it again where it is ours.
     """
 
     def __init__(
@@ -103,6 +104,7 @@ class Supervisor:
         deployment: Deployment,
         workplace: Workplace,
         observe: Callable[[RunEvent], None] = lambda event: None,
+        revive: Callable[[], object] = lambda: None,
     ) -> None:
         self.name = f"local-{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         self.live: dict[int, LiveRun] = {}
@@ -111,6 +113,7 @@ class Supervisor:
         self._deployment = deployment
         self._workplace = workplace
         self._observe = observe
+        self._revive = revive
         self._mask = Masker(workplace.secrets)
         self._most = _PROCESSES_PER_CORE * (os.cpu_count() or 1)
         self._pool = ProcessPool(self._most)
@@ -171,7 +174,7 @@ class Supervisor:
             while not self._stopping:
                 self._wake.clear()
                 claimed = await self._claim()
-                if not claimed and until_quiet and not self.live and not await self._worth_waiting(patience_s):
+                if not claimed and until_quiet and await self._is_quiet(patience_s):
                     break
                 if not claimed:
                     await self._sleep(until_quiet=until_quiet)
@@ -187,8 +190,7 @@ class Supervisor:
         try:
             claims = await self._claims.claim(self._deployment.version, self.name, free)
         except TemporaryError as error:
-            self.trouble = error
-            await asyncio.sleep(0.2)
+            await self._recover(error)
             return 0
         self.trouble = None
         for claim in claims:
@@ -198,9 +200,23 @@ class Supervisor:
             task.add_done_callback(self._tasks.discard)
         return len(claims)
 
-    async def _worth_waiting(self, patience_s: float) -> bool:
-        wait = await self._claims.next_wait()
-        return wait is not None and wait <= patience_s
+    async def _recover(self, error: PatternsError) -> None:
+        """The database is gone: have it started again where it is ours, and wait a moment."""
+        self.trouble = error
+        with suppress(PatternsError):
+            await asyncio.to_thread(self._revive)
+        await asyncio.sleep(0.2)
+
+    async def _is_quiet(self, patience_s: float) -> bool:
+        """Tell whether nothing runs, and nothing that waits is due soon. Without an answer nobody knows."""
+        if self.live or self.trouble is not None:
+            return False
+        try:
+            wait = await self._claims.next_wait()
+        except TemporaryError as error:
+            await self._recover(error)
+            return False
+        return wait is None or wait > patience_s
 
     async def _sleep(self, *, until_quiet: bool) -> None:
         timeout = 0.05 if until_quiet and not self.live else POLL_S
@@ -293,12 +309,13 @@ class Supervisor:
             self._keep(claim.node, claim.run, "stderr", error.message)
             return _failed("node", error.code, error.message, hint=error.hint)
         except PatternsError as error:
-            return _failed("temporary", error.code, error.message)
+            return _failed("infrastructure", error.code, error.message)
         except psycopg.Error as error:
             if error.sqlstate == "PT001":
                 return _failed("stale", "stale-token", str(error))
-            family = "temporary" if isinstance(error, psycopg.OperationalError) else "internal"
-            return _failed(family, "database", str(error).strip())
+            if isinstance(error, psycopg.OperationalError):
+                return _failed("infrastructure", "storage-unreachable", str(error).strip())
+            return _failed("internal", "database", str(error).strip())
         return {"type": "done", **done}
 
     async def _connect_sql(self) -> psycopg.AsyncConnection[Any]:
@@ -472,7 +489,8 @@ def _failed(family: str, code: str, message: str, hint: str | None = None) -> di
 
 def _failure(answer: Mapping[str, Any]) -> Failure:
     seen: Snapshot | None = answer.get("seen")
-    if seen is None or not seen.position:
+    # A database that does not answer is no record's fault, however often it happens at one.
+    if seen is None or not seen.position or answer["code"] == "storage-unreachable":
         return Failure(family=answer["family"], retry_after_s=answer.get("retry_after_s"))
     return Failure(
         family=answer["family"],
