@@ -79,12 +79,7 @@ class RowCodec:
         Parsed JSON among the values belongs to this method: it is changed in place.
         """
         row = dict(zip(self._names, values, strict=True))
-        for position in self._json_positions:
-            name = self._names[position]
-            row[name] = from_json(row[name])
-        if more is not None:
-            row.update(from_json(more))
-        return row
+        return _merge({**row, MORE: more}, [self._names[position] for position in self._json_positions])
 
     def decode_rows(
         self,

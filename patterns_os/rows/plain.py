@@ -15,7 +15,7 @@ def plain(value: Any, path: Sequence[str | int]) -> Any:  # noqa: ANN401 - rows 
 
     Plain are None, bool, int, float, str, bytes, Decimal, datetime, date, time, dict and list, exactly these
     and no subclasses. Tuples become lists, enumerations their values, UUIDs text, numpy scalars and pandas
-    timestamps what they stand for, objects with `model_dump` dicts.
+    timestamps what they stand for (None for missing ones), objects with `model_dump` dicts.
 
     Raises:
         RowError: There is no equal plain value; names the path and the type.
@@ -58,6 +58,8 @@ def _plain_foreign(value: Any, path: Sequence[str | int]) -> Any:  # noqa: ANN40
         # Nanoseconds of numpy come out as bare numbers.
         if type(found) in PLAIN_TYPES and (type(found) is not int or value.dtype.kind in "iu"):
             return found
+    elif type(value).__name__ == "NAType":
+        return None
     elif hasattr(value, "model_dump") and not isinstance(value, type):
         return plain(value.model_dump(), path)
     raise refuse(value, path)

@@ -61,6 +61,10 @@ class NotATime(dt.datetime):
     __hash__ = dt.datetime.__hash__
 
 
+class NAType:
+    """Looks like the missing value of pandas."""
+
+
 class Person(BaseModel):
     name: str
 
@@ -82,6 +86,7 @@ class Person(BaseModel):
         (Scalar(2, "i"), 2),
         (Moment(2024, 1, 2, 3, tzinfo=dt.UTC), dt.datetime(2024, 1, 2, 3, tzinfo=dt.UTC)),
         (NotATime(2024, 1, 1), None),
+        (NAType(), None),
         (Person(name="Ada"), {"name": "Ada"}),
     ],
     ids=lambda value: type(value).__name__,

@@ -127,7 +127,7 @@ def test_an_unknown_time_zone_is_refused_with_the_nearest(timezone, message):
 
 
 def test_a_folder_of_the_zone_database_is_no_time_zone():
-    with pytest.raises(ValueError, match='^time zone "America" is not known; '):
+    with pytest.raises(ValueError, match=r'^time zone "America" is not known; '):
         parse_cron("@daily", "America")
 
 
