@@ -76,7 +76,13 @@ def not_deployed(app: str) -> UsageError:
 
 def word(name: str) -> str:
     """Give a name as people type it into a shell."""
-    return shlex.quote(name) if '"' in name or not name.isprintable() else f'"{name}"' if " " in name else name
+    return (
+        name
+        if shlex.quote(name) == name
+        else f'"{name}"'
+        if name.replace(" ", "").isalnum()
+        else shlex.quote(name)
+    )
 
 
 def known_node(reports: PostgresReports, given: str) -> str:

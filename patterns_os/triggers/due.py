@@ -119,6 +119,11 @@ class NodeFacts:
     silent_webhooks: tuple[str, ...] = ()
     failing_upstream: tuple[str, ...] = ()
 
+    @classmethod
+    def undeployed(cls, node: str) -> "NodeFacts":
+        """Give what is known of a node whose app was never deployed: nothing."""
+        return cls(node=node, now=datetime.min.replace(tzinfo=UTC), deployed=False)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
@@ -244,15 +249,15 @@ def _backing_off(facts: NodeFacts, until: datetime) -> _Cause:
         return "backoff", f"waits between two runs, {again}", None
     state: State = "failing" if facts.lane.state == "failing" else "backoff"
     verb = "is failing" if state == "failing" else "fails"
-    where = f" ({error['where']})" if error.get("where") else ""
     hint = str(error.get("hint") or f"patterns logs {_word(facts.node)}")
-    return state, f"{verb} with {_message(error)}{where}, {again}", hint
+    return state, f"{verb} with {_message(error)}, {again}", hint
 
 
 def _due(facts: NodeFacts) -> _Cause:
     request = _due_request(facts)
     if facts.lane.narrow is not None:
-        why = "tries a smaller range after a failure"
+        error = facts.lane.error
+        why = f"tries again after {_message(error)}" if error else "tries a smaller range after a failure"
     elif request is not None:
         why = f"a {request.kind} request waits since {length(_seconds(facts, request.due_at))}"
     else:
@@ -346,7 +351,8 @@ def _progress(given: InputFacts) -> str:
 
 
 def _message(error: Mapping[str, Any]) -> str:
-    return str(error.get("message") or error.get("code") or "an error").split("\n")[0]
+    text = str(error.get("message") or error.get("code") or "an error").split("\n")[0]
+    return f"{text} ({error['where']})" if error.get("where") else text
 
 
 def _seconds(facts: NodeFacts, moment: datetime) -> float:

@@ -168,6 +168,11 @@ class PostgresReports:
         lines = [LogReport(**row) for row in rows]
         return lines if after is not None else lines[::-1]
 
+    def last_log(self) -> int:
+        """Give the number of the newest line that any node printed, 0 if none did."""
+        rows = self._rows(sql.SQL("select coalesce(max(id), 0) as last from patterns_os.logs"))
+        return int(rows[0]["last"])
+
     def held(self, number: int | None = None) -> list[HeldReport]:
         """Give the records that are set aside, the oldest first; only that number if it is given."""
         rows = self._rows(
@@ -218,9 +223,7 @@ class PostgresReports:
         with self._reading():
             row = self._connection.execute(_NODE, (self.app, node)).fetchone()
             if row is None:
-                now = self._connection.execute("select clock_timestamp() as now").fetchone()
-                assert now is not None  # noqa: S101 - the statement always returns a row
-                return NodeFacts(node=node, now=now["now"], deployed=False, served_by=served_by)
+                return NodeFacts.undeployed(node)
             number = row["id"]
             requests = self._connection.execute(_REQUESTS, (number,)).fetchall()
             inputs = self._inputs(number)
