@@ -260,7 +260,8 @@ def literal(name: str, value: Any, kind: str) -> str:  # noqa: ANN401 - any JSON
 
 def _scalar(name: str, value: Any, kind: str) -> str:  # noqa: ANN401 - any JSON value
     expected = _CallError(
-        f"parameter {quote(name)} is {_shown(value)}, expected a value of type {quote(kind)}"
+        f"parameter {quote(name)} is {_shown(value)}, expected a value of type {quote(kind)}",
+        code="parameter-type",
     )
     match kind, value:
         case "bool", bool():

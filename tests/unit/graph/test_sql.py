@@ -273,7 +273,8 @@ ALLOWED = "expected one select, one insert into … select, or one create table 
         (
             'select * from {{ Tabel("x") }}',
             (
-                'error[sql-template] q.sql:1:1: "q.sql" uses "Tabel", which is not available in a SQL script.\n'
+                'error[sql-template] q.sql:1:1: "q.sql" uses "Tabel", which is not available in a '
+                "SQL script.\n"
                 '  known functions: "Parameter", "Table"\n'
                 '  hint: did you mean "Table"?'
             ),
@@ -299,7 +300,7 @@ ALLOWED = "expected one select, one insert into … select, or one create table 
         ("{{ Table() }}", "error[sql-template] q.sql:1:4: Table needs the name of a table."),
         (
             'select {{ Parameter("p", type=int) }}',
-            'error[sql-template] q.sql:1:11: parameter "p" is "seven", expected a value of type "int".',
+            'error[parameter-type] q.sql:1:11: parameter "p" is "seven", expected a value of type "int".',
         ),
         (
             'select {{ Parameter("p", type="money") }}',

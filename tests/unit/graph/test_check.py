@@ -1,0 +1,271 @@
+import json
+
+import pytest
+
+from patterns_os.diagnostics import render_diagnostic
+from patterns_os.graph.build import build_graph
+from patterns_os.graph.check import RULES, Checked, check_graph
+from patterns_os.graph.sources import Sources
+from patterns_os.manifest.parse import parse_configuration, parse_manifest
+
+IMPORT = "from patterns import *\n"
+
+
+def told(manifest, files=None, configuration=None):
+    parsed = parse_manifest(json.dumps({"name": "app"} | manifest).encode())
+    assert parsed.diagnostics == ()
+    sources = Sources({name: text.encode() for name, text in (files or {}).items()})
+    settings = parse_configuration(json.dumps(configuration).encode()).spec if configuration else None
+    graph, _ = build_graph(parsed, sources, settings)
+    found = check_graph(Checked(graph=graph, sources=sources, configuration=settings))
+    return [render_diagnostic(diagnostic) for diagnostic in found]
+
+
+def app(**scripts):
+    """Give the arguments of `told` for Python scripts by name."""
+    files = {f"{name}.py": IMPORT + text for name, text in scripts.items()}
+    return {"scripts": [{"file": file} for file in files]}, files
+
+
+def test_a_missing_script_is_named_with_the_nearest():
+    assert told({"scripts": [{"file": "my_pi.py"}]}, {"my_py.py": "", "readme.md": ""}) == [
+        (
+            'error[missing-file] manifest.json:1:38 /scripts/0/file: script "my_pi.py" does not exist.\n'
+            '  known scripts: "my_py.py"\n'
+            '  hint: did you mean "my_py.py"?'
+        )
+    ]
+
+
+def test_a_table_that_nothing_fills_is_named_with_the_nearest():
+    manifest, files = app(clean='Table("order")\nTable("out", "w")')
+
+    assert told(manifest | {"stores": [{"table": "orders"}]}, files) == [
+        (
+            'error[unknown-table] clean.py:2:1: node "clean" reads table "order", '
+            "which nothing declares and nothing writes.\n"
+            '  known tables: "orders", "out"\n'
+            '  hint: did you mean "orders"?'
+        )
+    ]
+
+
+def test_a_table_that_nothing_fills_and_nothing_is_near_can_be_declared():
+    assert told(*app(clean='Table("zebra")')) == [
+        (
+            'error[unknown-table] clean.py:2:1: node "clean" reads table "zebra", '
+            "which nothing declares and nothing writes.\n"
+            "  known tables: none\n"
+            '  hint: add {"table": "zebra"} to "stores" if something else fills it'
+        )
+    ]
+
+
+def test_a_wrong_name_is_told_where_it_is_used():
+    assert told(*app(a='Table("1 table", "w")\nFile("../x").write("")')) == [
+        (
+            'error[wrong-name] a.py:2:1: "1 table" cannot be the name of a table: '
+            "expected letters, digits and _, at most 63, the first not a digit."
+        ),
+        'error[wrong-name] a.py:3:1: "../x" cannot be the name of a file: it holds "..".',
+    ]
+
+
+def test_a_trigger_on_a_table_that_is_no_input_is_an_error():
+    manifest = {
+        "scripts": [{"file": "a.py", "trigger": {"on": ["lookup", "row"]}}],
+        "stores": [{"table": "rows"}, {"table": "lookup"}],
+    }
+
+    assert told(manifest, {"a.py": f'{IMPORT}Table("rows").as_stream()\nTable("lookup").read()'}) == [
+        (
+            'error[unknown-table] manifest.json:1:57 /scripts/0/trigger: node "a" is triggered by '
+            'table "row", '
+            "which is not an input of it.\n"
+            '  inputs: "lookup", "rows"\n'
+            '  hint: did you mean "rows"?'
+        )
+    ]
+
+
+def test_storages_and_runtimes_are_those_of_patterns_json():
+    manifest = {
+        "scripts": [{"file": "a.py", "runtime": "custom"}],
+        "stores": [{"table": "t", "storage": "local-gp"}, {"file": "f", "storage": "local-pg"}],
+    }
+    configuration = {
+        "storages": [{"type": "database", "url": "postgresql://localhost/db", "name": "local-pg"}],
+        "runtimes": [{"name": "custom-python", "image": "python:3.12"}],
+    }
+
+    assert told(manifest, {"a.py": ""}, configuration) == [
+        (
+            'error[unknown-runtime] manifest.json:1:57 /scripts/0/runtime: node "a" runs in runtime '
+            '"custom", '
+            "which patterns.json does not have.\n"
+            '  known runtimes: "custom-python"\n'
+            '  hint: did you mean "custom-python"?'
+        ),
+        (
+            'error[unknown-storage] manifest.json:1:80 /stores/0: table "t" is in storage "local-gp", '
+            "which is not a database storage of patterns.json.\n"
+            '  known storages: "local-pg"\n'
+            '  hint: did you mean "local-pg"?'
+        ),
+        (
+            'error[unknown-storage] manifest.json:1:119 /stores/1: file "f" is in storage "local-pg", '
+            "which is not a file storage of patterns.json.\n"
+            "  known storages: none"
+        ),
+    ]
+
+
+def test_one_sql_statement_cannot_span_storages():
+    manifest = {
+        "scripts": [{"file": "q.sql", "outputs": ["t"]}],
+        "stores": [{"table": "t", "storage": "warehouse"}, {"table": "s"}],
+    }
+    storages = [{"type": "database", "url": "postgresql://localhost/w", "name": "warehouse"}]
+
+    assert told(manifest, {"q.sql": "select * from s"}, {"storages": storages}) == [
+        (
+            'error[mixed-storages] manifest.json:1:29 /scripts/0: node "q" is one SQL statement over several '
+            'storages: "s" in "the default", "t" in "warehouse".\n'
+            "  hint: move the rows with a Python script between them"
+        )
+    ]
+
+
+def test_a_circle_is_printed():
+    found = told(
+        *app(
+            b='for r in Table("two").as_stream(): Table("one", "w").append(r)',
+            a='for r in Table("one").as_stream(): Table("two", "w").append(r)',
+        )
+    )
+
+    assert found == [
+        (
+            "error[cycle] a.py:2:10: tables trigger their own writers in a circle: a → two → b → one → a.\n"
+            "  hint: let one of these nodes run by a cron and look at its table with .read()"
+        )
+    ]
+
+
+def test_a_node_that_streams_what_it_writes_triggers_itself():
+    assert told(*app(a='t = Table("t", "w")\nfor r in t.as_stream(): t.append(r)')) == [
+        (
+            'error[self-trigger] a.py:2:5: node "a" streams table "t", which it writes: a → t → a.\n'
+            '  hint: look at its rows with .read(), or write another table than "t"'
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        {"file": "b.py", "trigger": "@daily"},
+        {"file": "b.py", "trigger": "manual"},
+        {"file": "c.py"},
+    ],
+    ids=["by the clock", "when asked", "beside a stream"],
+)
+def test_a_table_that_only_is_looked_at_makes_no_circle(second):
+    files = {
+        "a.py": f'{IMPORT}for r in Table("one").as_stream(): Table("two", "w").append(r)',
+        "b.py": f'{IMPORT}Table("two").read()\nTable("one", "w")',
+        "c.py": f'{IMPORT}Table("two").read()\nTable("three").as_stream()\nTable("one", "w")',
+    }
+
+    assert told({"scripts": [{"file": "a.py"}, second], "stores": [{"table": "three"}]}, files) == []
+
+
+def test_a_node_may_read_what_it_writes():
+    assert told(*app(a='t = Table("t", "w")\nt.append(t.read())')) == []
+
+
+def test_two_selects_cannot_replace_one_table():
+    manifest = {
+        "scripts": [{"file": "a.sql", "outputs": ["t"]}, {"file": "b.sql", "outputs": ["t"]}],
+    }
+
+    assert told(manifest, {"a.sql": "select 1", "b.sql": "select 2"}) == [
+        (
+            'error[two-replacers] b.sql:1:1: nodes "a" and "b" both replace table "t", '
+            "and each would undo the other.\n"
+            '  hint: append in one of them with insert into "t" select …'
+        )
+    ]
+
+
+def test_a_parameter_needs_a_value_or_a_default():
+    manifest = {"scripts": [{"file": "a.py", "parameters": {"limti": 5}}]}
+    source = f'{IMPORT}Parameter("limit", type=int)\nParameter("since", default=None)\nParameter("day")'
+
+    assert told(manifest, {"a.py": source}) == [
+        (
+            'error[missing-parameter] a.py:2:1: node "a" asks for parameter "limit", '
+            "which has neither a value nor a default.\n"
+            '  given parameters: "limti"\n'
+            '  hint: did you mean "limti"?'
+        ),
+        (
+            'error[missing-parameter] a.py:4:1: node "a" asks for parameter "day", '
+            "which has neither a value nor a default.\n"
+            '  given parameters: "limti"\n'
+            '  hint: add "parameters": {"day": …} to the script in manifest.json'
+        ),
+        (
+            'warning[unknown-parameter] manifest.json:1:60 /scripts/0/parameters: node "a" is given '
+            "parameter "
+            '"limti", which its script never asks for.\n'
+            '  parameters of the script: "day", "limit", "since"\n'
+            '  hint: did you mean "limit"?'
+        ),
+    ]
+
+
+def test_a_declared_output_that_is_never_written_is_a_warning():
+    manifest = {"scripts": [{"file": "a.py", "outputs": ["total", "totals"]}]}
+
+    assert told(manifest, {"a.py": f'{IMPORT}Table("totals", "w")'}) == [
+        (
+            'warning[output-not-written] manifest.json:1:57 /scripts/0/outputs: node "a" declares output '
+            '"total" and never writes it.\n'
+            '  hint: did you mean "totals"?'
+        )
+    ]
+
+
+def test_a_model_that_neither_file_knows_is_a_warning():
+    manifest, files = app(a='Model("lmm")\nModel("llm")\nModel("bound")')
+    models = {"models": [{"name": "llm", "type": "chat"}]}
+    bound = {"models": [{"name": "bound", "provider": "echo"}]}
+
+    assert told(manifest | models, files, bound) == [
+        (
+            'warning[unknown-model] a.py:2:1: node "a" asks for model "lmm", '
+            "which neither manifest.json nor patterns.json knows.\n"
+            '  known models: "bound", "llm"\n'
+            '  hint: did you mean "llm"?'
+        )
+    ]
+
+
+def test_import_openai_without_a_text_model_is_a_warning():
+    manifest, files = app(a="import openai")
+
+    assert told(manifest, files) == [
+        (
+            'warning[no-text-model] a.py:2:1: node "a" imports "openai", '
+            "which the app's text model answers, "
+            "and no text model is declared or bound: calls to it will fail.\n"
+            '  hint: add {"name": "text", "provider": "echo"} to "models" in patterns.json to try it offline'
+        )
+    ]
+    assert told(manifest | {"models": [{"name": "llm", "type": "chat"}]}, files) == []
+    assert told(manifest, files, {"models": [{"name": "llm", "provider": "echo"}]}) == []
+
+
+def test_every_rule_says_what_holds():
+    assert all(rule.__doc__ and rule.__doc__.endswith(".") for rule in RULES)
