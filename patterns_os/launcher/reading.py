@@ -9,10 +9,10 @@ from patterns.errors import TableError
 from patterns.record import Record
 from patterns_os.rows.errors import RowError
 from patterns_os.rows.identity import parse_patterns_id
-from patterns_os.rows.tagging import from_json
+from patterns_os.rows.tagging import from_json, holds_tags
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import psycopg
 
@@ -205,13 +205,24 @@ class StreamPlace:
             return False
         if self._held is not None:
             self._exhausted = True
-            content = dict(self._held["content"])
-            self._positions, self._batch, self._index = [int(self._held["position"])], [_from_content(content)], 0
+            self._positions, self._batch = [int(self._held["position"])], [self._held_record(self._held)]
+            self._index = 0
             return True
         if self.sorted_by is not None:
             return self._fetch_sorted()
         rows = self._rows(_FIRST_FETCH if self._fetches == 0 else _NEXT_FETCH)
         return self._take(rows)
+
+    def _held_record(self, held: Mapping[str, Any]) -> dict[str, Any]:
+        """Give a record that was set aside: from the table, or from its kept content where the row is gone."""
+        with self._connection.cursor(binary=True) as cursor:
+            cursor.execute(
+                f"select * from {self._relation} where patterns_position = %s",  # noqa: S608 - a quoted name that the database gave
+                (held["position"],),
+                prepare=False,
+            )
+            records = _records(cursor, cursor.fetchall())
+        return records[0] if records else _from_content(dict(held["content"]))
 
     def _fetch_sorted(self) -> bool:
         rows = self._rows(SLICE_ROWS)
@@ -251,6 +262,7 @@ class StreamPlace:
                 f"select * from {self._relation} where patterns_position > %s and patterns_position <= %s "  # noqa: S608 - a quoted name that the database gave
                 "order by patterns_position limit %s",
                 (self._read_to, self.given.to, limit),
+                prepare=False,  # a prepared statement breaks when the table gets a column
             )
             rows = cursor.fetchall()
             records = _records(cursor, rows)
@@ -273,6 +285,7 @@ def read_version(
                 f"select * from {relation} where patterns_position > %s and patterns_position <= %s "  # noqa: S608 - a quoted name that the database gave
                 "order by patterns_position limit %s",
                 (base, last, size),
+                prepare=False,  # as above
             )
             rows = cursor.fetchall()
             records = _records(cursor, rows)
@@ -291,7 +304,7 @@ def read_statement(
     with connection.transaction():
         connection.execute("set transaction read only")
         with connection.cursor(binary=False) as cursor:
-            cursor.execute(statement.encode(), parameters)
+            cursor.execute(statement.encode(), parameters, prepare=False)
             if cursor.description is None:
                 return
             names = [column.name for column in cursor.description]
@@ -316,7 +329,11 @@ def _records(cursor: psycopg.Cursor[Any], rows: Sequence[Sequence[Any]]) -> list
     """Give rows of a physical table (position, id, more, then the columns) as records."""
     described = cursor.description or ()
     names = [column.name for column in described][3:]
-    nested = [column.name for column in described[3:] if column.type_code == _JSONB]
+    nested = [
+        column.name
+        for place, column in enumerate(described[3:], 3)
+        if column.type_code == _JSONB and holds_tags([row[place] for row in rows])
+    ]
     found: list[dict[str, Any]] = []
     for row in rows:
         record = Record(zip(names, row[3:], strict=True), patterns_id=row[1])

@@ -41,7 +41,7 @@ BEAT_S = 3.0
 SILENCE_S = 10.0
 POLL_S = 1.0
 LOG_EVERY_S = 0.15
-_PROCESSES_PER_CORE = 4
+_PROCESSES_PER_CORE, _LEAST_PROCESSES = 4, 16
 _WATCH_S = 0.5
 
 
@@ -115,7 +115,7 @@ class Supervisor:
         self._observe = observe
         self._revive = revive
         self._mask = Masker(workplace.secrets)
-        self._most = _PROCESSES_PER_CORE * (os.cpu_count() or 1)
+        self._most = max(_LEAST_PROCESSES, _PROCESSES_PER_CORE * (os.cpu_count() or 1))
         self._pool = ProcessPool(self._most)
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()

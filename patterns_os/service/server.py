@@ -33,7 +33,7 @@ def build_app(webhooks: WebhookEndpoint, status: Callable[[], Awaitable[dict[str
     return Starlette(
         routes=[
             Route(f"{CONTROL_PATH}/status", answer_status, methods=["GET"], middleware=local_only),
-            Route("/{path:path}", webhooks, methods=["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]),
+            Route("/{path:path}", webhooks.answer, methods=["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]),
         ]
     )
 

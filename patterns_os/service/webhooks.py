@@ -28,7 +28,7 @@ class WebhookEndpoint:
         self._ingest = ingest
         self._lookup = lookup
 
-    async def __call__(self, request: Request) -> Response:
+    async def answer(self, request: Request) -> Response:
         """Take a request in."""
         found = self._lookup(request.url.path)
         if found is None:

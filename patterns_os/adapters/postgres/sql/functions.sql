@@ -23,7 +23,7 @@ $$;
 
 -- The newest commit of a table: its watermark, and where its active version begins. (0, 0) before any.
 create or replace function patterns_os.head(_table int, out last bigint, out base bigint, out version int, out at timestamptz)
-language plpgsql stable security definer set search_path = pg_catalog as $$
+language plpgsql stable security definer set search_path = pg_catalog set plan_cache_mode = force_generic_plan as $$
 begin
     select c.last, c.base, c.version, c.at into last, base, version, at
     from patterns_os.commits c where c.table_id = _table order by c.last desc limit 1;
@@ -158,7 +158,7 @@ end $$;
 create or replace function patterns_os.write_block(
     _table int, _kind text, _columns text[], _rows jsonb, _stage text, _run bigint,
     _input jsonb, _hops int, _trace text, out last bigint, out written bigint
-) language plpgsql security definer set search_path = pg_catalog as $$
+) language plpgsql security definer set search_path = pg_catalog set plan_cache_mode = force_generic_plan as $$
 declare
     _relation text := patterns_os.relation(_table);
     _head record;
@@ -272,12 +272,34 @@ begin
             (_input ->> 'to')::bigint, _hops, _trace, _at);
 end $$;
 
+-- Whether any (or all) of a node's triggering inputs are new, or a request waits. The planner puts it in line.
+create or replace function patterns_os.is_due(_node int, _when text) returns boolean
+language sql stable as $$
+    select exists (select 1 from patterns_os.requests r
+                   where r.node = _node and r.state = 'pending' and r.due_at <= clock_timestamp())
+        or case when _when = 'all' then
+            exists (select 1 from patterns_os.inputs i where i.node = _node and i.active and i.triggering)
+            and not exists (
+                select 1 from patterns_os.inputs i
+                cross join lateral (select coalesce((select c.last from patterns_os.commits c where c.table_id = i.table_id
+                                                     order by c.last desc limit 1), 0)) as head(last)
+                where i.node = _node and i.active and i.triggering
+                  and not (head.last > i.seen or (i.access = 'stream' and head.last > i.cursor and i.moved)))
+        else exists (
+                select 1 from patterns_os.inputs i
+                cross join lateral (select c.last from patterns_os.commits c where c.table_id = i.table_id
+                                    order by c.last desc limit 1) as head(last)
+                where i.node = _node and i.active and i.triggering
+                  and (head.last > i.seen or (i.access = 'stream' and head.last > i.cursor and i.moved)))
+        end
+$$;
+
 -- Claims what is due for a launcher: at most `_most` lanes, each with a new run, range and token.
 -- What is due: see DESIGN 3.4 and patterns_os/triggers/due.py, which says the same as a pure function.
 create or replace function patterns_os.claim_v1(_app int, _version bigint, _launcher text, _most int)
 returns table (run bigint, token bigint, node text, lane int, reason text, attempt int, narrow jsonb,
                inputs jsonb, tables jsonb, request jsonb, held jsonb, state jsonb, attempts int, deaths int, dead_in_row int)
-language plpgsql security definer set search_path = pg_catalog as $$
+language plpgsql security definer set search_path = pg_catalog set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
     _lane record;
@@ -288,6 +310,8 @@ declare
     _run bigint;
 begin
     perform patterns_os.check_caller(_app);
+    -- A claim that a crash forgets was never made: what its run commits is flushed after it, or not at all.
+    perform set_config('synchronous_commit', 'off', true);
     if _version is distinct from (select a.active from patterns_os.apps a where a.id = _app) then
         return;
     end if;
@@ -352,18 +376,6 @@ begin
     end loop;
 end $$;
 
--- Whether any (or all) of a node's triggering inputs are new, or a request waits.
-create or replace function patterns_os.is_due(_node int, _when text) returns boolean
-language sql stable security definer set search_path = pg_catalog as $$
-    select exists (select 1 from patterns_os.requests r
-                   where r.node = _node and r.state = 'pending' and r.due_at <= clock_timestamp())
-        or coalesce((
-            select case when _when = 'all' then bool_and(is_new) else bool_or(is_new) end
-            from (select h.last > i.seen or (i.access = 'stream' and h.last > i.cursor and i.moved) as is_new
-                  from patterns_os.inputs i cross join lateral patterns_os.head(i.table_id) h
-                  where i.node = _node and i.active and i.triggering) new), false)
-$$;
-
 -- The lane of a run, locked, if run and token are still its owner's; raises PT001 otherwise.
 create or replace function patterns_os.own_lane(_run bigint, _token bigint) returns patterns_os.lanes
 language plpgsql security definer set search_path = pg_catalog as $$
@@ -391,7 +403,7 @@ end $$;
 --   end:     the run is over;  rows_in, release: [held id], trace, again: seconds until another run
 -- Gives {"tables": {id: watermark}, "rows_out"}.
 create or replace function patterns_os.commit_v1(_run bigint, _token bigint, _body jsonb) returns jsonb
-language plpgsql security definer set search_path = pg_catalog set lock_timeout = '30s' as $$
+language plpgsql security definer set search_path = pg_catalog set plan_cache_mode = force_generic_plan set lock_timeout = '30s' as $$
 declare
     _lane patterns_os.lanes;
     _output record;
@@ -563,7 +575,7 @@ end $$;
 
 -- Raises the beat of a launcher and of its live lanes; gives the runs that are still its own.
 create or replace function patterns_os.beat_v1(_app int, _launcher text) returns bigint[]
-language plpgsql security definer set search_path = pg_catalog as $$
+language plpgsql security definer set search_path = pg_catalog set plan_cache_mode = force_generic_plan as $$
 declare
     _runs bigint[];
 begin
@@ -604,9 +616,10 @@ end $$;
 
 -- Lines that a node printed. Losing the last ones in a crash is accepted, so nothing waits for the disk.
 create or replace function patterns_os.log_v1(_app int, _lines jsonb) returns void
-language plpgsql security definer set search_path = pg_catalog set synchronous_commit = off as $$
+language plpgsql security definer set search_path = pg_catalog as $$
 begin
     perform patterns_os.check_caller(_app);
+    perform set_config('synchronous_commit', 'off', true);
     insert into patterns_os.logs (app, node, run, stream, line, at)
     select _app, n.id, (l.value ->> 'run')::bigint, l.value ->> 'stream', l.value ->> 'line', (l.value ->> 'at')::timestamptz
     from jsonb_array_elements(_lines) with ordinality l
@@ -619,7 +632,7 @@ end $$;
 create or replace function patterns_os.ingest_v1(
     _app int, _webhook text, _table int, _bodies bytea[], _headers jsonb[], _counts int[], _columns text[], _rows jsonb
 ) returns bigint
-language plpgsql security definer set search_path = pg_catalog set lock_timeout = '10s' as $$
+language plpgsql security definer set search_path = pg_catalog set plan_cache_mode = force_generic_plan set lock_timeout = '10s' as $$
 declare
     _block record;
 begin
