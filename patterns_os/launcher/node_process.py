@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import io
-import logging
 import os
 import resource
 import select
@@ -18,9 +16,7 @@ import signal
 import socket
 import sys
 import threading
-import traceback
-import types
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +24,8 @@ import orjson
 import psycopg
 from psycopg.types.json import set_json_dumps, set_json_loads
 
-from patterns import host
 from patterns_os.launcher.progress import Progress
+from patterns_os.launcher.script import Lines, compile_script, described, execute
 from patterns_os.launcher.services import Services
 from patterns_os.launcher.session import Session
 from patterns_os.launcher.wire import frame, receive
@@ -37,12 +33,11 @@ from patterns_os.plan.spec import PlannedModel, PlannedNode
 from patterns_os.ports.claims import Claim, ClaimedInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from types import CodeType
 
 _RUNS_PER_PROCESS = 10_000
 _GROWTH_BYTES = 512 * 1024 * 1024
 _PR_SET_PDEATHSIG = 1
-_LONGEST_LINE = 16_384
 
 
 class NodeProcess:
@@ -83,7 +78,7 @@ class NodeProcess:
         os.environ.update(message["environment"])
         os.chdir(self._folder)
         sys.path.insert(0, str((self._folder / self._node.file).parent))
-        self._code: types.CodeType | None = None
+        self._code: CodeType | None = None
 
     def _run(self, given: dict[str, Any]) -> dict[str, Any]:
         """Execute one run; the answer says `done` or `failed`, and whether this process is used up."""
@@ -93,17 +88,19 @@ class NodeProcess:
         threads = set(threading.enumerate())
         answer: dict[str, Any]
         session: Session | None = None
-        lines = _Lines(self.send, claim.run)
+        lines = Lines(self.send, claim.run)
         try:
             session = Session(
                 claim, self._node, self._connected(), self._progress, self._relations, self._services,
                 self._assigned["schema"],
             )  # fmt: skip
-            self._execute(session, lines)
+            if self._code is None:
+                self._code = compile_script(self._folder, self._node.file)
+            execute(self._code, self._folder, session, self._services, lines)
             done = session.finish()
             answer = {"type": "done", "tables": done["tables"], "rows_in": session.rows_in, "rows_out": session.rows_out}
         except BaseException as error:  # noqa: BLE001 - whatever a script raises is reported, never fatal here
-            answer = {"type": "failed", **_described(error, self._folder, lines.write)}
+            answer = {"type": "failed", **described(error, self._folder, lines.write)}
             if isinstance(error, psycopg.Error):
                 self._disconnect()
         finally:
@@ -111,28 +108,6 @@ class NodeProcess:
                 session.abandon()
         lines.close()
         return {**answer, "run": claim.run, "retire": self._leftovers(threads)}
-
-    def _execute(self, session: Session, lines: _Lines) -> None:
-        """Run the script as `__main__`, then put everything back."""
-        before = _Surroundings.remember()
-        if self._code is None:
-            path = self._folder / self._node.file
-            self._code = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
-        main = types.ModuleType("__main__")
-        main.__file__ = str(self._folder / self._node.file)
-        main.__builtins__ = __builtins__  # type: ignore[attr-defined] # what the interpreter does for scripts
-        sys.modules["__main__"] = main
-        sys.argv = [main.__file__]
-        sys.stdout, sys.stderr = lines.stream("stdout"), lines.stream("stderr")
-        with ExitStack() as put_back:
-            put_back.callback(before.restore, self._folder)
-            put_back.enter_context(host.use(session))
-            self._services.install(session)
-            try:
-                exec(self._code, main.__dict__)  # noqa: S102 - running the author's script is the purpose
-            except SystemExit as end:
-                if end.code not in (None, 0):
-                    raise
 
     def _connected(self) -> psycopg.Connection[Any]:
         if self._database is None or self._database.closed:
@@ -164,148 +139,6 @@ class NodeProcess:
         if grown > _GROWTH_BYTES:
             return f"it grew by {grown // 1_048_576} MB"
         return "isolation is per run" if self._node.isolation == "run" else None
-
-
-class _Lines:
-    """What a script prints, as lines with their run, sent in the order they were printed.
-
-    Threads print too: the process sends one message at a time.
-    """
-
-    def __init__(self, send: Callable[[dict[str, Any]], None], run: int) -> None:
-        self._send = send
-        self._run = run
-        self._streams: list[_Stream] = []
-
-    def stream(self, name: str) -> io.TextIOBase:
-        """Give a text stream for `sys.stdout` or `sys.stderr`."""
-        made = _Stream(lambda line: self.write(name, line))
-        self._streams.append(made)
-        return made
-
-    def write(self, stream: str, line: str) -> None:
-        """Send one line."""
-        with suppress(OSError):
-            self._send({"type": "log", "run": self._run, "stream": stream, "line": line[:_LONGEST_LINE]})
-
-    def close(self) -> None:
-        """Send what has no line end."""
-        for stream in self._streams:
-            stream.end()
-
-
-class _Stream(io.TextIOBase):
-    def __init__(self, line: Callable[[str], None]) -> None:
-        self._line = line
-        self._rest = ""
-
-    encoding = "utf-8"
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, text: str) -> int:
-        whole, *more = (self._rest + text).split("\n")
-        while more:
-            self._line(whole)
-            whole, *more = more
-        self._rest = whole
-        return len(text)
-
-    def end(self) -> None:
-        if self._rest:
-            self._line(self._rest)
-            self._rest = ""
-
-
-class _Surroundings:
-    """What a script may change and the next run must not see."""
-
-    def __init__(self) -> None:
-        self._environment = dict(os.environ)
-        self._folder = str(Path.cwd())
-        self._path = list(sys.path)
-        self._arguments = list(sys.argv)
-        self._main = sys.modules["__main__"]
-        self._streams = (sys.stdout, sys.stderr, sys.stdin)
-        self._hooks = (sys.excepthook, sys.displayhook, threading.excepthook)
-        self._handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        root = logging.getLogger()
-        self._logging = (list(root.handlers), root.level)
-
-    @classmethod
-    def remember(cls) -> _Surroundings:
-        return cls()
-
-    def restore(self, app: Path) -> None:
-        os.environ.clear()
-        os.environ.update(self._environment)
-        os.chdir(self._folder)
-        sys.path[:] = self._path
-        sys.argv = self._arguments
-        sys.modules["__main__"] = self._main
-        sys.stdout, sys.stderr, sys.stdin = self._streams
-        sys.excepthook, sys.displayhook, threading.excepthook = self._hooks
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-        root = logging.getLogger()
-        root.handlers[:], root.level = self._logging
-        for name in [name for name, module in sys.modules.items() if _belongs_to(module, app)]:
-            del sys.modules[name]
-
-
-def _belongs_to(module: Any, app: Path) -> bool:  # noqa: ANN401 - sys.modules holds anything
-    """Tell whether a module is the app's own: those are imported anew in each run."""
-    path = getattr(module, "__file__", None)
-    if not isinstance(path, str) or not path.startswith(str(app) + os.sep):
-        return False
-    parts = Path(path).relative_to(app).parts
-    return "site-packages" not in parts and not parts[0].startswith(".")
-
-
-def _described(error: BaseException, app: Path, log: Callable[[str, str], None]) -> dict[str, Any]:
-    """Give an error as data, its trace-back (from the author's first frame on) to the log."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename.startswith(str(app))]
-    shown = frames[frames.index(own[0]) :] if own else []
-    # frames of ours below the author's are noise
-    while shown and "patterns_os" in Path(shown[-1].filename).parts:
-        shown.pop()
-    if not isinstance(error, psycopg.Error):
-        text = "".join(
-            ["Traceback (most recent call last):\n", *traceback.format_list(shown)] if shown else []
-        ) + "".join(traceback.format_exception_only(error))
-        for line in text.rstrip().split("\n"):
-            log("stderr", line)
-    place = own[-1] if own else None
-    family, code = _family(error)
-    return {
-        "family": family,
-        "code": code,
-        "message": _message(error),
-        "hint": getattr(error, "hint", None),
-        "retry_after_s": getattr(error, "retry_after_s", None),
-        "where": f"{Path(place.filename).relative_to(app)}:{place.lineno}" if place else None,
-    }
-
-
-def _message(error: BaseException) -> str:
-    if isinstance(error, SystemExit):
-        return f"the script called sys.exit({error.code!r})"
-    text = getattr(error, "message", None) if hasattr(error, "family") else None
-    return str(text) if text else f"{type(error).__name__}: {error}".rstrip(": ")
-
-
-def _family(error: BaseException) -> tuple[str, str]:
-    """Say whose turn it is."""
-    if isinstance(error, psycopg.OperationalError) and (error.sqlstate or "")[:2] in {"", "08", "53", "57"}:
-        return "infrastructure", "storage-unreachable"
-    if isinstance(error, psycopg.Error):
-        return ("stale", "stale-token") if error.sqlstate == "PT001" else ("node", "database")
-    family = getattr(error, "family", None)
-    if family in {"node", "temporary", "permanent"}:
-        return family, getattr(error, "code", "node")
-    return "node", "script-failed"
 
 
 def _memory_bytes() -> int:

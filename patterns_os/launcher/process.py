@@ -16,6 +16,8 @@ from patterns_os.launcher.wire import frame, length_of
 
 Log = Callable[[int | None, str, str], None]
 
+_LAST_WORDS_S = 0.2
+
 
 class NodeProcessHandle:
     """One node process. Made by `start`; `assign` binds it to a node for good."""
@@ -42,15 +44,15 @@ class NodeProcessHandle:
         ]
 
     @classmethod
-    async def start(cls) -> "NodeProcessHandle":
-        """Start a process that has imported the SDK and knows no app yet."""
+    async def start(cls, module: str = "patterns_os.launcher.node_process") -> "NodeProcessHandle":
+        """Start a process that has imported the SDK and knows no app yet; `module` is what it runs."""
         ours, theirs = socket.socketpair()
         progress = Progress.create()
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-P",
             "-m",
-            "patterns_os.launcher.node_process",
+            module,
             str(theirs.fileno()),
             str(progress.descriptor),
             pass_fds=(theirs.fileno(), progress.descriptor),
@@ -110,6 +112,9 @@ class NodeProcessHandle:
         self._writer.close()
         with suppress(OSError):
             await self._writer.wait_closed()
+        if self._raw:
+            # What was printed last is still in the pipes; a child process that lives on may keep them open.
+            await asyncio.wait(self._raw, timeout=_LAST_WORDS_S)
         for task in self._raw:
             task.cancel()
         await asyncio.gather(*self._raw, return_exceptions=True)

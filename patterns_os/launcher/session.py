@@ -9,8 +9,7 @@ import orjson
 from psycopg import errors as pg
 from psycopg.types.json import Jsonb
 
-from patterns.errors import FileError, ParameterError, RunEndedError, TableError
-from patterns_os.diagnostics import did_you_mean, quote
+from patterns.errors import FileError, RunEndedError, TableError
 from patterns_os.launcher.reading import (
     Slice,
     StreamPlace,
@@ -18,6 +17,7 @@ from patterns_os.launcher.reading import (
     read_statement,
     read_version,
 )
+from patterns_os.launcher.undeclared import undeclared_secret, undeclared_stream, undeclared_table
 from patterns_os.launcher.writing import TableWriter
 from patterns_os.rows.tagging import from_json, to_json
 
@@ -87,13 +87,7 @@ class Session:
         if not required:
             return
         known = {**self._writes, **(self._reads if mode == "r" else {})}
-        verb, key = ("reads", "inputs") if mode == "r" else ("writes", "outputs")
-        raise TableError(
-            f'Node "{self._node.name}" {verb} table "{name}", which it does not declare; '
-            f"known: {', '.join(quote(known_name) for known_name in sorted(known)) or 'none'}",
-            code="undeclared-table",
-            hint=did_you_mean(name, known) or f'add "{name}" to the "{key}" of the script in manifest.json',
-        )
+        raise undeclared_table(self._node.name, name, mode, known)
 
     def is_connected(self, name: str) -> bool:
         """Tell whether the name leads to a table."""
@@ -221,12 +215,7 @@ class Session:
     def secret(self, name: str) -> str | None:
         """Give a declared secret."""
         if name not in self._node.secrets:
-            raise ParameterError(
-                f'Node "{self._node.name}" uses secret "{name}", which it does not declare',
-                code="undeclared-secret",
-                hint=f'add "{name}" to the "secrets" of the script in manifest.json',
-                family="permanent",
-            )
+            raise undeclared_secret(self._node.name, name)
         return self._services.secret(name)  # type: ignore[no-any-return] # see the constructor
 
     def complete(self, model: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -350,11 +339,7 @@ class Session:
     def _open_place(self, table: str, stream: str) -> StreamPlace:
         given = self._inputs.get((table, stream))
         if given is None:
-            raise TableError(
-                f'Node "{self._node.name}" streams table "{table}", which is not among its inputs',
-                code="undeclared-table",
-                hint=f'add "{table}" to the "inputs" of the script in manifest.json',
-            )
+            raise undeclared_stream(self._node.name, table)
         held = self._claim.held
         if held is not None and (held["table_id"], held["stream"]) != (given.table, given.stream):
             held = None
