@@ -7,7 +7,7 @@ import asyncio
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -151,17 +151,21 @@ def open_database(app: Path, compiled: Compiled | None = None) -> Iterator[Datab
 
 
 def deploy(
-    app: Path, database: Database, plan: Plan, renamed: Mapping[str, str] | None = None, now: datetime | None = None
+    app: Path,
+    database: Database,
+    plan: Plan,
+    renamed: Mapping[str, str] | None = None,
+    forgotten: Collection[str] = (),
 ) -> Deployment:
     """Make the plan the app's active version."""
-    moment = now or datetime.now(UTC)
+    moment = datetime.now(UTC)
     first_ticks = {
         node.name: parse_cron(node.cron.expression, node.cron.timezone).next_after(moment)
         for node in plan.nodes
         if node.cron is not None
     }
     deployments = PostgresDeployments(database.conninfo, Credentials(state_folder(app)))
-    return deployments.deploy(plan, first_ticks=first_ticks, renamed=renamed)
+    return deployments.deploy(plan, first_ticks=first_ticks, renamed=renamed, forgotten=forgotten)
 
 
 class Parts:

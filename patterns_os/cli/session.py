@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +38,9 @@ class Opened:
 
 
 @contextmanager
-def opened(command: str, renamed: Mapping[str, str] | None = None) -> Iterator[Opened]:
+def opened(
+    command: str, renamed: Mapping[str, str] | None = None, forgotten: Collection[str] = ()
+) -> Iterator[Opened]:
     """Compile the app here, own its folder, reach its database and deploy it."""
     app = find_app(Path.cwd())
     compiled, plan = load_plan(app)
@@ -47,7 +49,7 @@ def opened(command: str, renamed: Mapping[str, str] | None = None) -> Iterator[O
     with own_folder(app, command), open_database(app, compiled) as database:
         if database.notice:
             note(database.notice)
-        deployment = deploy(app, database, plan, renamed)
+        deployment = deploy(app, database, plan, renamed, forgotten)
         yield Opened(app=app, compiled=compiled, plan=plan, database=database, deployment=deployment)
 
 

@@ -1,6 +1,6 @@
 """What the control database knows of an app: its identity, versions, nodes and tables."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -37,16 +37,25 @@ class Deployment:
 class Deployments(Protocol):
     """Versions of apps as rows. All methods may be repeated."""
 
-    def deploy(self, plan: Plan, *, first_ticks: Mapping[str, datetime], renamed: Mapping[str, str]) -> Deployment:
+    def deploy(
+        self,
+        plan: Plan,
+        *,
+        first_ticks: Mapping[str, datetime],
+        renamed: Mapping[str, str] | None = None,
+        forgotten: Collection[str] = (),
+    ) -> Deployment:
         """Make the plan the active version; what is not in it is retired, nothing is dropped.
 
         Args:
             plan: What shall run.
             first_ticks: For each node with a cron, its next tick if the schedule is new or changed.
             renamed: Old node name → new one: cursors, State, held records and history move along.
+            forgotten: Nodes that are gone for good: what looks like one of them under a new name is new.
 
         Raises:
-            PermanentError: A node looks renamed (`node-renamed`), or a table's role cannot be made.
+            PermanentError: A node looks renamed (`node-renamed`), one to be renamed or forgotten is not
+                deployed (`unknown-node`), or the app's role cannot be made.
         """
         ...
 

@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 
 from patterns_os.adapters.postgres.connect import connect, translated
 from patterns_os.adapters.postgres.migrate import OWNER, grant_entrances, migrate
+from patterns_os.diagnostics import did_you_mean
 from patterns_os.errors import PermanentError
 from patterns_os.plan.diff import likely_renames
 from patterns_os.plan.spec import Plan, PlannedNode
@@ -41,13 +42,18 @@ class PostgresDeployments:
             return _active_plan(connection, app)
 
     def deploy(
-        self, plan: Plan, *, first_ticks: Mapping[str, datetime], renamed: Mapping[str, str] | None = None
+        self,
+        plan: Plan,
+        *,
+        first_ticks: Mapping[str, datetime],
+        renamed: Mapping[str, str] | None = None,
+        forgotten: Collection[str] = (),
     ) -> Deployment:
         """Make the plan the active version. See `ports.deployments`."""
         with connect(self.conninfo) as connection, translated():
             migrate(connection)
             with connection.transaction():
-                return self._deploy(connection, plan, first_ticks, renamed or {})
+                return self._deploy(connection, plan, first_ticks, renamed or {}, forgotten)
 
     def _deploy(
         self,
@@ -55,6 +61,7 @@ class PostgresDeployments:
         plan: Plan,
         first_ticks: Mapping[str, datetime],
         renamed: Mapping[str, str],
+        forgotten: Collection[str],
     ) -> Deployment:
         owner = _act_as_owner(connection)
         app = _app_row(connection, plan.app)
@@ -62,7 +69,7 @@ class PostgresDeployments:
         before = _active_plan(connection, plan.app)
         _rename_nodes(connection, app["id"], renamed)
         if before is not None:
-            _refuse_renames(before, plan, renamed)
+            _refuse_renames(before, plan, renamed, forgotten)
         tables = _lay_tables(connection, app["id"], plan)
         nodes = _lay_nodes(connection, app["id"], plan)
         _lay_inputs(connection, plan, nodes, tables)
@@ -158,18 +165,31 @@ def _rename_nodes(connection: psycopg.Connection[DictRow], app: int, renamed: Ma
             "update patterns_os.nodes set name = %s where app = %s and name = %s returning id", (new, app, old)
         ).fetchone()
         if done is None:
-            raise PermanentError(f'No node "{old}" is deployed', code="unknown-node")
+            known = connection.execute(
+                "select name from patterns_os.nodes where app = %s order by name", (app,)
+            ).fetchall()
+            raise PermanentError(
+                f'No node "{old}" is deployed',
+                code="unknown-node",
+                hint=did_you_mean(old, [row["name"] for row in known]),
+            )
 
 
-def _refuse_renames(before: Plan, plan: Plan, renamed: Mapping[str, str]) -> None:
+def _refuse_renames(
+    before: Plan, plan: Plan, renamed: Mapping[str, str], forgotten: Collection[str]
+) -> None:
+    for old in forgotten:
+        if before.node(old) is None:
+            hint = did_you_mean(old, [node.name for node in before.nodes])
+            raise PermanentError(f'No node "{old}" is deployed', code="unknown-node", hint=hint)
     for old, new in likely_renames(before, plan).items():
-        if renamed.get(old) == new:
+        if renamed.get(old) == new or old in forgotten:
             continue
         raise PermanentError(
             f'Node "{old}" is gone and node "{new}" is new with the same work: it would start at the '
             "beginning of its tables",
             code="node-renamed",
-            hint=f"patterns rename {old} {new} (keeps its place), or patterns rename --not {old} {new}",
+            hint=f"patterns rename {old} {new} (keeps its place), or patterns rename --forget {old} (it is new)",
         )
 
 

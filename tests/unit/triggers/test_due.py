@@ -117,9 +117,8 @@ WHY = {
         'waits for new rows: "r": seen 3 of watermark 3',
     ),
     "a silent webhook upstream": (
-        {"inputs": (stream(cursor=0, seen=0, watermark=0),), "silent_webhooks": ("Slack messages",)},
-        'waits for new rows: "t": cursor 0 of watermark 0; upstream webhook "Slack messages" has had '
-        "no delivery",
+        {"inputs": (stream(cursor=0, seen=0, watermark=0),), "silent_webhooks": ("Slack",)},
+        'waits for new rows: "t": cursor 0 of watermark 0; upstream webhook "Slack" has had no delivery',
     ),
     "a failing node upstream": (
         {"inputs": (stream(),), "failing_upstream": ("fetch",)},
