@@ -1,0 +1,61 @@
+"""`patterns compile`: all mistakes of an app at once, and its graph."""
+
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from patterns_os.cli.console import print_json, say, width
+from patterns_os.composition import find_app, load
+from patterns_os.diagnostics import Severity, render_diagnostic
+from patterns_os.graph.render import render_json, render_terminal
+from patterns_os.plan.compile import Compiled
+
+app = typer.Typer()
+
+
+@app.command("compile", epilog="Example: patterns compile --json | jq .diagnostics")
+def compile_here(
+    json: Annotated[bool, typer.Option("--json", help="Print graph and findings as JSON.")] = False,
+) -> int:
+    """Check the app: every mistake with its place and a hint, then its graph.
+
+    Exit code 1 if there is an error; warnings change nothing. Nothing is run and nothing is connected.
+    """
+    compiled = load(find_app(Path.cwd()))
+    if json:
+        print_json(as_data(compiled))
+        return int(compiled.plan is None)
+    for found in compiled.diagnostics:
+        click.echo(render_diagnostic(found), err=True)
+    if compiled.plan is None or compiled.graph is None:
+        click.echo(_sum_up(compiled), err=True)
+        return 1
+    say(render_terminal(compiled.graph, width()))
+    nodes, tables = len(compiled.graph.nodes), len(compiled.plan.tables)
+    say(f"\n{_count(nodes, 'node')}, {_count(tables, 'table')}, version {compiled.plan.version_hash}")
+    return 0
+
+
+def as_data(compiled: Compiled) -> dict[str, object]:
+    """Give everything that the compiler found as plain data."""
+    return {
+        "ok": compiled.plan is not None,
+        "version": compiled.plan.version_hash if compiled.plan else None,
+        "diagnostics": [found.to_json() for found in compiled.diagnostics],
+        "graph": render_json(compiled.graph) if compiled.graph else None,
+    }
+
+
+def _sum_up(compiled: Compiled) -> str:
+    errors = sum(found.severity is Severity.ERROR for found in compiled.diagnostics)
+    warnings = len(compiled.diagnostics) - errors
+    return _count(errors, "error") + (f", {_count(warnings, 'warning')}" if warnings else "")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+command = typer.main.get_command(app)

@@ -1,0 +1,98 @@
+"""`patterns graph`: the app's graph as a picture or as data."""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from patterns_os.cli.console import note, say, width
+from patterns_os.composition import find_app, load
+from patterns_os.diagnostics import has_errors, quote
+from patterns_os.errors import CompileError, PermanentError, UsageError
+from patterns_os.graph.render import render_json, render_mermaid, render_svg, render_terminal
+from patterns_os.graph.vertices import Graph
+
+app = typer.Typer()
+
+
+class Form(StrEnum):
+    """How a graph is drawn."""
+
+    TERMINAL = "terminal"
+    MERMAID = "mermaid"
+    SVG = "svg"
+    JSON = "json"
+
+
+_ENDINGS = {
+    ".txt": Form.TERMINAL,
+    ".mmd": Form.MERMAID,
+    ".mermaid": Form.MERMAID,
+    ".svg": Form.SVG,
+    ".json": Form.JSON,
+}
+
+
+@app.command(epilog="Example: patterns graph -o graph.svg")
+def graph(
+    form: Annotated[
+        Form | None, typer.Option("--format", help="Default: by the ending of FILE, else terminal.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write there instead of printing.")
+    ] = None,
+) -> None:
+    """Draw the app's graph: nodes, tables, and what triggers what.
+
+    It is drawn as far as the app is understood, mistakes or not; `patterns compile` lists those.
+    """
+    wanted = form or _form_of(output)
+    compiled = load(find_app(Path.cwd()))
+    if compiled.graph is None:
+        raise CompileError(compiled.diagnostics)
+    text = _drawn(compiled.graph, wanted, 100 if output else width())
+    if output is None:
+        say(text)
+    else:
+        _write(output, text)
+        say(f"Wrote {output}")
+    if has_errors(compiled.diagnostics):
+        note("the app has errors, so parts may be missing: patterns compile")
+
+
+def _form_of(output: Path | None) -> Form:
+    if output is None:
+        return Form.TERMINAL
+    if output.suffix.lower() not in _ENDINGS:
+        raise UsageError(
+            f"{quote(output.name)} has an ending that says no format, expected {', '.join(_ENDINGS)}",
+            code="graph-format",
+            hint="or say it: --format=svg",
+        )
+    return _ENDINGS[output.suffix.lower()]
+
+
+def _drawn(drawn: Graph, form: Form, columns: int) -> str:
+    match form:
+        case Form.TERMINAL:
+            return render_terminal(drawn, columns)
+        case Form.MERMAID:
+            return render_mermaid(drawn).rstrip("\n")
+        case Form.SVG:
+            return render_svg(drawn).rstrip("\n")
+        case Form.JSON:
+            return json.dumps(render_json(drawn), indent=2, ensure_ascii=False)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text + "\n", "utf-8")
+    except OSError as error:
+        raise PermanentError(
+            f"{quote(str(path))} can't be written: {error.strerror or error}", code="file-denied"
+        ) from error
+
+
+command = typer.main.get_command(app)
