@@ -110,6 +110,25 @@ def unknown_storages(checked: Checked) -> Iterator[Diagnostic]:
             )
 
 
+def repeated_inserts(checked: Checked) -> Iterator[Diagnostic]:
+    """A SQL script that inserts reads new rows only, or looks at its own output to leave out the old ones."""
+    for node in checked.graph.nodes:
+        edges = checked.graph.edges_of(node.name)
+        reads = sorted({edge.store for edge in edges if edge.access is Access.READ})
+        written = {edge.store for edge in edges if edge.access is Access.WRITE}
+        streams = any(edge.access is Access.STREAM for edge in edges)
+        if node.analysis.statement != "insert" or streams or not reads or written & set(reads):
+            continue
+        yield Diagnostic(
+            code="insert-repeats",
+            message=f"each run of {quote(node.name)} inserts all rows of {quote(reads[0])} again.",
+            where=node.where,
+            hint=f'read {{{{ Table("{reads[0]}").new }}}} for the rows that are new, or use a bare select, '
+            "which replaces",
+            severity=Severity.WARNING,
+        )
+
+
 def mixed_storages(checked: Checked) -> Iterator[Diagnostic]:
     """All tables of a SQL script are in one storage: one statement runs in one database."""
     storages = {store.name: store.storage for store in checked.graph.stores if store.kind is StoreKind.TABLE}
@@ -272,6 +291,7 @@ RULES: tuple[Rule, ...] = (
     unknown_tables,
     unknown_trigger_tables,
     unknown_storages,
+    repeated_inserts,
     mixed_storages,
     unknown_runtimes,
     circles,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from patterns_os.diagnostics import Diagnostic, Severity, quote
+from patterns_os.diagnostics import Diagnostic, Location, Severity, quote
 from patterns_os.graph.python_modules import (
     Imported,
     Module,
@@ -62,9 +62,12 @@ def _analyse(file: str, source: bytes, sources: Sources) -> tuple[Analysis, list
         return Analysis(), diagnostics
     survey = _Survey(Evaluator(modules, sources))
     for module in modules.values():
-        survey.look_at_accesses(module)
-    for module in modules.values():
         survey.look_at_calls(module)
+    for module in modules.values():
+        survey.look_at_accesses(module)
+    if survey.evaluator.is_exhausted:
+        reason = "the script has too many cases to follow"
+        survey.unknown.append(Unknown(reason=reason, where=Location(file=file)))
     analysis = Analysis(
         uses=tuple(_once_each(survey.uses())),
         unknown=tuple(dict.fromkeys(survey.unknown)),

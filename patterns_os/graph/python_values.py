@@ -111,24 +111,38 @@ class Evaluator:
     modules: Mapping[str, Module]
     files: Mapping[str, bytes]
     _steps: int = 0
+    _cuts: int = 0
+    _known: dict[ast.expr, Values] = field(default_factory=dict)
     _active: set[tuple[object, str]] = field(default_factory=set)
     _calls: dict[ast.AST, list[tuple[Module, ast.Call]]] | None = None
     _escaped: set[ast.AST] = field(default_factory=set)
     _indexing: bool = False
 
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether there was too much to follow, so that some values are not what the text proves."""
+        return self._steps > MOST_STEPS
+
     def evaluate(self, node: ast.expr, module: Module, pins: Environment = NOTHING) -> Values:
         """Give the values that the expression can have, each once, in the order in which they are met."""
+        if not pins and node in self._known:
+            return self._known[node]
         self._steps += 1
-        if self._steps > MOST_STEPS:
+        if self.is_exhausted:
             return (Opaque("the script has too many cases to follow"),)
         guard = (node, "")
         if guard in self._active or len(self._active) > MOST_DEPTH:
-            return (Opaque("the value depends on itself"),)
+            return self._cut_short()
+        cuts = self._cuts
         self._active.add(guard)
         try:
-            return _once(self._evaluate(node, module, pins))
+            found = _once(self._evaluate(node, module, pins))[:MOST_CASES]
         finally:
             self._active.discard(guard)
+        # What was cut short on the way here may be known when it is asked for from elsewhere.
+        if not pins and not self._indexing and self._cuts == cuts:
+            self._known[node] = found
+        return found
 
     def environments(self, call: ast.Call, module: Module) -> list[Environment]:
         """Give the cases in which the call is reached; none if it is inside a loop over nothing."""
@@ -157,6 +171,10 @@ class Evaluator:
             else:
                 given[keyword.arg] = self.evaluate(keyword.value, module, pins)
         return given
+
+    def _cut_short(self) -> Values:
+        self._cuts += 1
+        return (Opaque("the value depends on itself"),)
 
     def _evaluate(  # noqa: C901, PLR0911, PLR0912 - a table of all kinds of expressions
         self, node: ast.expr, module: Module, pins: Environment
@@ -229,8 +247,10 @@ class Evaluator:
         """Give the values of a module's top-level name."""
         guard = (module.tree, name)
         bindings = module.scopes[module.tree].get(name)
-        if bindings is None or guard in self._active:
+        if bindings is None:
             return (Opaque(f'"{module.file}" does not define "{name}"'),)
+        if guard in self._active:
+            return self._cut_short()
         self._active.add(guard)
         try:
             return self._with_additions(
@@ -280,7 +300,7 @@ class Evaluator:
             for node in added
         )
         return tuple(
-            Items((*value.items, *more), value.keys and (*value.keys, *[(Opaque("a key"),) for _ in more]))
+            Items((*value.items, *more), _more_keys(value.keys, len(more)))
             if isinstance(value, Items)
             else value
             for value in values
@@ -290,7 +310,7 @@ class Evaluator:
         if not isinstance(node, ast.Call) or node not in module.loops_of:
             return self.evaluate(node, module, pins)
         if (node, "cases") in self._active:
-            return (Opaque("the value depends on itself"),)
+            return self._cut_short()
         self._active.add((node, "cases"))
         try:
             cases = self.environments(node, module)
@@ -418,7 +438,7 @@ class Evaluator:
     def _returned(self, module: Module, function: Function, pins: Environment) -> Values:
         guard = (function, "returned")
         if guard in self._active:
-            return (Opaque("the value depends on itself"),)
+            return self._cut_short()
         self._active.add(guard)
         try:
             if isinstance(function, ast.Lambda):
@@ -479,6 +499,8 @@ class Evaluator:
             return [NOTHING]
         guard = (scope, "cases")
         calls = self._calls_of(scope)
+        if guard in self._active:
+            self._cuts += 1
         if guard in self._active or not calls or scope in self._escaped:
             return [NOTHING]
         self._active.add(guard)
@@ -529,6 +551,7 @@ class Evaluator:
         unknown = Opaque(f'"{name}" is a parameter of {owner}, whose arguments are known only at run time')
         guard = (function, f"argument {name}")
         if self._indexing or guard in self._active:
+            self._cuts += 1
             return (unknown,)
         self._active.add(guard)
         try:
@@ -580,6 +603,10 @@ class Evaluator:
         if not found and isinstance(node, ast.Attribute) and len(methods.get(node.attr, [])) == 1:
             found = methods[node.attr]
         return found
+
+
+def _more_keys(keys: tuple[Values, ...] | None, count: int) -> tuple[Values, ...] | None:
+    return None if keys is None else (*keys, *[(Opaque("the key is known only at run time"),)] * count)
 
 
 def _entries(routine: Routine) -> list[Function]:

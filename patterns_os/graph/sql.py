@@ -17,7 +17,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 from patterns_os.diagnostics import Diagnostic, Location, quote
 from patterns_os.graph.python_modules import decode_source, too_deep
 from patterns_os.graph.sql_template import Rendered, quote_identifier, render_template
-from patterns_os.graph.vertices import Access, Analysis, Unknown, Use
+from patterns_os.graph.vertices import NEW_ROWS, Access, Analysis, Unknown, Use
 
 OUTPUT_PORT = "output_table"
 """The port of a bare select."""
@@ -280,7 +280,10 @@ def _reads(rendered: Rendered, tree: exp.Expr, target: exp.Table | None) -> Iter
         name = _name(table)
         if not table.db and not _is_cte(table) and name not in seen:
             seen.add(name)
-            yield Use(kind="table", name=name, access=Access.READ, where=_place(rendered, table))
+            access = Access.STREAM if name.startswith(NEW_ROWS) else Access.READ
+            yield Use(
+                kind="table", name=name.removeprefix(NEW_ROWS), access=access, where=_place(rendered, table)
+            )
 
 
 def _outside(rendered: Rendered, tree: exp.Expr, target: exp.Table | None) -> Iterator[Unknown]:
@@ -355,8 +358,9 @@ def _query(rendered: Rendered, tree: exp.Expr, tokens: list[Token], stores: Mapp
 
 
 def _relation(table: exp.Table, stores: Mapping[str, str]) -> str:
-    name = _name(table)
-    store = stores.get(name, name)
+    spelled = _name(table)
+    name = spelled.removeprefix(NEW_ROWS)
+    store = ("" if spelled == name else NEW_ROWS) + stores.get(name, name)
     # The columns of a renamed table are still called by the name that the script uses.
     alias = "" if store == name or table.alias else f" as {quote_identifier(name)}"
     return f"{quote_identifier(store)}{alias}"

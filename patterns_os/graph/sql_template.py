@@ -14,7 +14,7 @@ from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, Undefine
 from jinja2.sandbox import SandboxedEnvironment
 
 from patterns_os.diagnostics import Diagnostic, Location, did_you_mean, quote
-from patterns_os.graph.vertices import Use
+from patterns_os.graph.vertices import NEW_ROWS, Use
 
 MOST_CHARACTERS = 1_000_000
 MOST_TURNS = 10_000
@@ -148,17 +148,13 @@ class _Calls:
 
 
 class _TableName(str):
-    """A quoted table name; its `new` (the rows of a claim) is not there yet."""
+    """A quoted table name; its `new` names the rows that the node has not seen yet."""
 
     __slots__ = ()
 
     @property
     def new(self) -> str:
-        name = str(self)[1:-1]
-        raise _CallError(
-            f"{{{{ Table({quote(name)}).new }}}} is not supported yet: a SQL node sees whole tables",
-            code="not-yet",
-        )
+        return quote_identifier(NEW_ROWS + str(self)[1:-1].replace('""', '"'))
 
 
 class _CallError(Exception):

@@ -11,6 +11,9 @@ from typing import Any, Literal
 
 from patterns_os.diagnostics import Location
 
+NEW_ROWS = "patterns_new:"
+"""Before a table's name in the SQL of a node: only the rows that are new to it. No table has such a name."""
+
 
 class NodeKind(StrEnum):
     """What executes a node."""

@@ -12,6 +12,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from patterns_os.errors import NodeError
+from patterns_os.graph.vertices import NEW_ROWS
 from patterns_os.plan.spec import PlannedNode
 from patterns_os.ports.claims import Claim
 from patterns_os.rows.types import ColumnType, parse_type
@@ -34,6 +35,7 @@ async def run_sql(
         psycopg.Error: The connection broke, or the run lost its lane.
     """
     table = claim.tables[node.outputs[0].table]
+    await _show_new_rows(connection, claim)
     columns = await _lay_columns(connection, table, node.sql[0])
     stage = await _value(connection, "select patterns_os.stage_v1(%s, 1)", table)
     seen, staged = await _fill(connection, claim, node.sql[0], stage, columns, timeout_s)
@@ -44,13 +46,16 @@ async def run_sql(
     }
     body = {
         "inputs": [
-            {"table": given.table, "stream": given.stream, "from": given.start, "to": seen[given.table]}
+            {"table": given.table, "stream": given.stream, "from": given.start, "to": given.to}
             for given in claim.inputs
             if given.access == "stream"
         ],
         "outputs": [{"table": table, "operations": [operation]}],
         "seen": [{"table": number, "last": last} for number, last in seen.items()],
-        "rows_in": sum(max(0, seen[given.table] - given.base) for given in claim.inputs),
+        "rows_in": sum(
+            given.to - given.start if given.access == "stream" else max(0, seen[given.table] - given.base)
+            for given in claim.inputs
+        ),
         "end": True,
     }
     done = await _value(
@@ -61,6 +66,30 @@ async def run_sql(
         Jsonb(body, dumps=orjson.dumps),
     )
     return {"tables": done["tables"], "rows_in": body["rows_in"], "rows_out": done["rows_out"], "staged": staged}
+
+
+async def _show_new_rows(connection: psycopg.AsyncConnection[Any], claim: Claim) -> None:
+    """Lay a view of this session for each input that is streamed: the rows of the claim, by the name `…new`."""
+    for given in claim.inputs:
+        if given.access != "stream":
+            continue
+        view = sql.Identifier("pg_temp", NEW_ROWS + given.name)
+        columns = await _value(connection, "select patterns_os.columns_v1(%s)", given.table)
+        relation = await _value(connection, "select patterns_os.relation(%s)", given.table)
+        names = [sql.Identifier(column["name"]) for column in columns]
+        await connection.execute(sql.SQL("drop view if exists {}").format(view))
+        await connection.execute(
+            sql.SQL(
+                "create temporary view {} as select {} from {} "
+                "where patterns_position > {} and patterns_position <= {}"
+            ).format(
+                view,
+                sql.SQL(", ").join([sql.Identifier("patterns_id"), *names]),
+                _raw(relation),
+                given.start,
+                given.to,
+            )
+        )
 
 
 async def _lay_columns(
@@ -121,6 +150,9 @@ async def _fill(
         await connection.execute("set transaction isolation level repeatable read")
         await connection.execute(sql.SQL("set local statement_timeout = {}").format(int(timeout_s * 1000)))
         for given in claim.inputs:
+            if given.access == "stream":
+                seen[given.table] = given.last
+                continue
             head = await _value(connection, "select last from patterns_os.head(%s)", given.table)
             seen[given.table] = int(head)
         try:

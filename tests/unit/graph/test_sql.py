@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from patterns_os.diagnostics import Location, render_diagnostic
 from patterns_os.graph.sql import analyse_sql
+from patterns_os.graph.vertices import Access
 
 SCRIPT = b"""\
 -- totals
@@ -287,13 +288,6 @@ ALLOWED = "expected one select, one insert into … select, or one create table 
             ),
         ),
         (
-            'select *\nfrom {{ Table("x").new }}',
-            (
-                'error[not-yet] q.sql:2:9: {{ Table("x").new }} is not supported yet: '
-                "a SQL node sees whole tables."
-            ),
-        ),
-        (
             'select * from {{ Table("x", "rw") }}',
             'error[sql-template] q.sql:1:18: table "x" is opened with the unknown mode "rw".',
         ),
@@ -364,3 +358,10 @@ def test_mutated_bytes_never_raise(place, inserted, dropped):
     result = analyse_sql("q.sql", SCRIPT[:place] + inserted + SCRIPT[place + dropped :], {})
 
     assert bool(result.statements) != bool(result.diagnostics)
+
+
+def test_the_new_rows_of_a_table_are_a_stream_and_keep_its_name_for_columns() -> None:
+    script = analyse_sql("q.sql", b'insert into {{ Table("y", "w") }} select x.i from {{ Table("x").new }}', {})
+
+    assert [(use.name, use.access) for use in script.analysis.uses] == [("y", Access.WRITE), ("x", Access.STREAM)]
+    assert script.statements == ('select x.i from "patterns_new:x" as "x"',)
