@@ -13,7 +13,6 @@ CODES: Final[dict[str, str]] = {
     "missing-parameter": "A script asks for a parameter that has neither a value nor a default.",
     "no-text-model": "A script imports openai, and no text model answers for it.",
     "insert-repeats": "Each run of a SQL script inserts all rows of its inputs again.",
-    "not-yet": "The script uses something that this version does not carry out.",
     "output-not-written": "A script declares an output that it never writes.",
     "output-unknown": "A select has no table to fill.",
     "parameter-type": "A value of a parameter is not of its type.",
