@@ -40,6 +40,16 @@ def migrate(connection: psycopg.Connection[DictRow]) -> list[str]:
     return taken
 
 
+def pending_steps(connection: psycopg.Connection[DictRow]) -> list[str]:
+    """Give the names of the steps that `migrate` would take; none if the database is as this release wants it."""
+    with translated():
+        there = connection.execute("select to_regclass('patterns_os.migrations') is not null as there").fetchone()
+        rows = connection.execute("select name from patterns_os.migrations") if there and there["there"] else ()
+        done = {row["name"] for row in rows}
+    wanted = [*(name for _, name, _ in _migrations()), _functions()[0]]
+    return [name for name in wanted if name not in done]
+
+
 def _become_owner(connection: psycopg.Connection[DictRow]) -> None:
     """Act as a role that cannot log in, where we may make one; else the user of the URL owns everything."""
     known = connection.execute("select 1 from pg_roles where rolname = %s", (OWNER,)).fetchone()
@@ -53,7 +63,9 @@ def _become_owner(connection: psycopg.Connection[DictRow]) -> None:
         connection.execute(sql.SQL("create role {} nologin").format(sql.Identifier(OWNER)))
     if not me["rolsuper"]:
         connection.execute(sql.SQL("grant {} to current_user").format(sql.Identifier(OWNER)))
-    connection.execute(sql.SQL("grant create, temporary on database {} to {}").format(database, sql.Identifier(OWNER)))
+    connection.execute(
+        sql.SQL("grant create, temporary on database {} to {}").format(database, sql.Identifier(OWNER))
+    )
     connection.execute(sql.SQL("set local role {}").format(sql.Identifier(OWNER)))
 
 
@@ -88,8 +100,7 @@ def _apply_migrations(connection: psycopg.Connection[DictRow]) -> list[str]:
 
 def _apply_functions(connection: psycopg.Connection[DictRow]) -> list[str]:
     """Lay the functions if their text has changed; the row with number 0 remembers it."""
-    text = (files("patterns_os.adapters.postgres") / "sql" / "functions.sql").read_text("utf-8")
-    mark = "functions " + sha256(text.encode()).hexdigest()[:16]
+    mark, text = _functions()
     if connection.execute(
         "select 1 from patterns_os.migrations where number = 0 and name = %s", (mark,)
     ).fetchone():
@@ -122,6 +133,12 @@ def grant_entrances(connection: psycopg.Connection[DictRow], role: str) -> None:
         connection.execute(
             sql.SQL("grant execute on function {} to {}").format(sql.SQL(row["signature"]), name)
         )
+
+
+def _functions() -> tuple[str, str]:
+    """Give the functions' text, after the mark that tells it from others."""
+    text = (files("patterns_os.adapters.postgres") / "sql" / "functions.sql").read_text("utf-8")
+    return "functions " + sha256(text.encode()).hexdigest()[:16], text
 
 
 def _migrations() -> list[tuple[int, str, str]]:
