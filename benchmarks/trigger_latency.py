@@ -49,7 +49,9 @@ def main() -> None:
                 ).fetchall()
                 samples += [(int(row["started"]) - float(row["committed"])) / 1e6 for row in rows[1:]]
     p50, p99 = percentile(samples, 0.5), percentile(samples, 0.99)
-    tell(f"warm trigger, {len(samples)} samples", f"p50 {p50:.2f} ms, p99 {p99:.2f} ms", "p50 < 5 ms", p50 < 5)
+    tell(
+        f"warm trigger, {len(samples)} samples", f"p50 {p50:.2f} ms, p99 {p99:.2f} ms", "p50 < 5 ms", p50 < 5
+    )
 
 
 def post(n: int) -> None:

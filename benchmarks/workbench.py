@@ -31,7 +31,9 @@ def app_folder(manifest: dict, files: dict[str, str], configuration: dict | None
 
 
 def command(folder: Path, *arguments: str, **options: object) -> subprocess.CompletedProcess:
-    return subprocess.run([*PATTERNS, *arguments], cwd=folder, check=True, capture_output=True, text=True, **options)
+    return subprocess.run(
+        [*PATTERNS, *arguments], cwd=folder, check=True, capture_output=True, text=True, **options
+    )
 
 
 @contextmanager

@@ -44,9 +44,7 @@ class StreamHost(Protocol):
 class Host(Protocol):
     """Everything a script can ask for. Table names are the names that the script uses."""
 
-    def table_opened(
-        self, name: str, mode: str, *, schema: Any, required: bool  # noqa: ANN401 - any spelling of a schema
-    ) -> None:
+    def table_opened(self, name: str, mode: str, *, schema: Any, required: bool) -> None:  # noqa: ANN401 - any spelling
         """Check that the node may use the table so; raises `TableError` otherwise."""
         ...
 

@@ -44,13 +44,17 @@ class State:
         self._host.reset_state()
 
     def should_continue(
-        self, pct_of_limit: float | None = None, seconds_till_limit: float | None = None  # noqa: ARG002 - the slice decides
+        self,
+        pct_of_limit: float | None = None,  # noqa: ARG002 - the slice decides
+        seconds_till_limit: float | None = None,  # noqa: ARG002 - the same
     ) -> bool:
         """Tell whether the run has time left; a loop that ends on `False` goes on in the next run."""
         return self._host.should_continue()
 
     def request_new_run(
-        self, trigger_downstream: bool = True, wait_atleast_seconds: float | None = None  # noqa: ARG002, FBT001, FBT002 - the signature users know
+        self,
+        trigger_downstream: bool = True,  # noqa: ARG002, FBT001, FBT002 - the signature that users know
+        wait_atleast_seconds: float | None = None,
     ) -> None:
         """Ask for another run of this node after this one."""
         self._host.request_new_run(wait_atleast_seconds or 0.0)

@@ -171,7 +171,9 @@ def deploy(
 class Parts:
     """The async parts of one app on one database; close them when done."""
 
-    def __init__(self, app: Path, database: Database, deployment: Deployment, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, app: Path, database: Database, deployment: Deployment, wake: Callable[[], None]
+    ) -> None:
         self.claims = PostgresClaims(database.conninfo, deployment.app)
         self.deliveries = PostgresDeliveries(database.conninfo, deployment.app)
         self.schedules = PostgresSchedules(database.conninfo, deployment.app)
@@ -193,7 +195,9 @@ def node_secrets(app: Path, plan: Plan) -> dict[str, str]:
     store = secrets_of(app)
     names = {name for node in plan.nodes for name in node.secrets}
     names |= {model.secret for model in plan.models if model.secret}
-    names |= {str(hook.verify["secret"]) for hook in plan.webhooks if hook.verify and hook.verify.get("secret")}
+    names |= {
+        str(hook.verify["secret"]) for hook in plan.webhooks if hook.verify and hook.verify.get("secret")
+    }
     found = {name: store.get(name) for name in sorted(names)}
     return {name: value for name, value in found.items() if value is not None}
 

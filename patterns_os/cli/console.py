@@ -85,7 +85,9 @@ def box(columns: Sequence[str], rows: Sequence[Sequence[str]], *, limit: int | N
         limit: Characters a line; `None` for no limit.
     """
     widths = [
-        max(_text_width(name), *(_text_width(row[i]) for row in rows), 1) if rows else max(_text_width(name), 1)
+        max(_text_width(name), *(_text_width(row[i]) for row in rows), 1)
+        if rows
+        else max(_text_width(name), 1)
         for i, name in enumerate(columns)
     ]
     if limit is not None:
@@ -114,7 +116,9 @@ def _fit(widths: list[int], space: int) -> None:
     while sum(widths) > space and max(widths) > least:
         widest = widths.index(max(widths))
         others = sorted(widths)[-2] if len(widths) > 1 else 0
-        widths[widest] = max(least, min(widths[widest] - 1, max(others, widths[widest] - (sum(widths) - space))))
+        widths[widest] = max(
+            least, min(widths[widest] - 1, max(others, widths[widest] - (sum(widths) - space)))
+        )
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -133,7 +137,8 @@ def _text_width(text: str) -> int:
     import unicodedata  # noqa: PLC0415 - only texts beyond ASCII need it
 
     return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        for char in text
     )
 
 

@@ -32,7 +32,9 @@ _SETTLE_MS = 80
 @app.command(epilog="Example: patterns dev --port 3001")
 def dev(
     host: Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on. [default: 3000]")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port to listen on. [default: 3000]")
+    ] = None,
     reload: Annotated[bool, typer.Option(help="Reload what is edited.")] = True,
 ) -> None:
     """Serve webhooks, run crons and nodes, and reload what you edit, until Ctrl-C.
@@ -41,7 +43,10 @@ def dev(
     """
     with opened("patterns dev") as opened_app:
         chosen = configuration_of(opened_app.compiled).deployment
-        address = (host or chosen.host or DEFAULT_HOST, port if port is not None else chosen.port or DEFAULT_PORT)
+        address = (
+            host or chosen.host or DEFAULT_HOST,
+            port if port is not None else chosen.port or DEFAULT_PORT,
+        )
         asyncio.run(_dev(opened_app, *address, reload=reload))
 
 
@@ -99,7 +104,9 @@ class _Running:
     async def reload_for_ever(self) -> None:
         """Deploy the app anew whenever its files change."""
         folder = self._opened.app
-        async for changes in awatch(folder, watch_filter=_AppFiles(folder), debounce=_SETTLE_MS * 5, step=_SETTLE_MS):
+        async for changes in awatch(
+            folder, watch_filter=_AppFiles(folder), debounce=_SETTLE_MS * 5, step=_SETTLE_MS
+        ):
             await self._reload({Path(path).name for _, path in changes})
 
     async def _reload(self, names: set[str]) -> None:
@@ -111,7 +118,9 @@ class _Running:
             if compiled.plan is None or has_errors(compiled.diagnostics):
                 note("the app has errors: the version before goes on")
                 return
-            deployment = await asyncio.to_thread(deploy, self._opened.app, self._opened.database, compiled.plan)
+            deployment = await asyncio.to_thread(
+                deploy, self._opened.app, self._opened.database, compiled.plan
+            )
         except PatternsError as error:
             note(f"{error}\nthe version before goes on")
             return
@@ -125,7 +134,8 @@ class _Running:
         self._deployment = deployment
         self._view.use(deployment.plan)
         self._paths = {
-            hook.path.rstrip("/") or "/": (hook, deployment.tables[hook.table]) for hook in deployment.plan.webhooks
+            hook.path.rstrip("/") or "/": (hook, deployment.tables[hook.table])
+            for hook in deployment.plan.webhooks
         }
 
 
@@ -138,7 +148,9 @@ class _AppFiles(DefaultFilter):
 
     def __call__(self, change: Change, path: str) -> bool:
         """Tell whether the change matters."""
-        hidden = any(part.startswith(".") and part != ".env" for part in Path(path).relative_to(self._folder).parts)
+        hidden = any(
+            part.startswith(".") and part != ".env" for part in Path(path).relative_to(self._folder).parts
+        )
         return not hidden and super().__call__(change, path)
 
 

@@ -11,7 +11,14 @@ from patterns_os.cli.console import ago, note, say, styled
 from patterns_os.launcher.supervisor import RunEvent, Supervisor
 from patterns_os.plan.spec import Plan
 
-_STYLE = {"waiting": "quiet", "running": "busy", "done": "good", "failed": "bad", "held": "warn", "received": "good"}
+_STYLE = {
+    "waiting": "quiet",
+    "running": "busy",
+    "done": "good",
+    "failed": "bad",
+    "held": "warn",
+    "received": "good",
+}
 
 
 @dataclass(slots=True)
@@ -91,7 +98,9 @@ class LiveView:
         children = [child for child in self._children(name) if child != name]
         for i, child in enumerate(children):
             last = i == len(children) - 1
-            self._draw(child, below + ("└─ " if last else "├─ "), below + ("   " if last else "│  "), drawn, lines)
+            self._draw(
+                child, below + ("└─ " if last else "├─ "), below + ("   " if last else "│  "), drawn, lines
+            )
 
     def _line(self, label: str, view: NodeView | None = None) -> str:
         widest = max((len(name) for name in self.nodes), default=0) + 9
@@ -99,7 +108,7 @@ class LiveView:
             return f"{label:<{widest}} {styled('(above)', 'quiet')}"
         state = styled(f"{view.state:<8}", _STYLE.get(view.state, "quiet"))
         if view.kind == "webhook":
-            figures = f"{view.rows_out} rows" if view.rows_out else ""
+            figures = _rows(view.rows_out) if view.rows_out else ""
         elif view.state == "running":
             figures = f"{view.rows_in} → {view.rows_out} rows  {ago(time.monotonic() - view.started)}"
         else:
@@ -166,6 +175,10 @@ def picture(view: LiveView, supervisor: Supervisor) -> Iterator[Callable[[str], 
     console = Console()
     with Live(console=console, get_renderable=draw, refresh_per_second=10, transient=False):
         yield lambda line: console.print(Text.from_ansi(line))
+
+
+def _rows(number: int) -> str:
+    return "1 row" if number == 1 else f"{number} rows"
 
 
 def _quoted(name: str) -> str:

@@ -78,8 +78,8 @@ class LazyGroup(click.Group):
             from patterns_os.diagnostics import did_you_mean  # noqa: PLC0415 - only for the unhappy
 
             hint = did_you_mean(args[0], self.list_commands(ctx))
-            error.message = f'There is no command "{args[0]}"' + (f", {hint}" if hint else ".")
-            raise
+            message = f'There is no command "{args[0]}"' + (f", {hint}" if hint else ".")
+            raise click.UsageError(message, error.ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """List the commands by section."""
@@ -88,7 +88,7 @@ class LazyGroup(click.Group):
                 formatter.write_dl([(name, text) for name, (_, text) in section.items()], col_max=12)
 
 
-def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature
+def _show_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
         click.echo(f"patterns-os {__version__}")
         ctx.exit()

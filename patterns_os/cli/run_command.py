@@ -16,7 +16,8 @@ app = typer.Typer()
 @app.command(epilog="Example: patterns run && patterns table data completions")
 def run(
     patience: Annotated[
-        float, typer.Option(metavar="SECONDS", help="Also wait for retries that are due within so many seconds.")
+        float,
+        typer.Option(metavar="SECONDS", help="Also wait for retries that are due within so many seconds."),
     ] = PATIENCE_S,
     json: Annotated[bool, typer.Option("--json", help="Print what ran as JSON.")] = False,
 ) -> int:

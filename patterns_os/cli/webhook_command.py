@@ -2,8 +2,10 @@
 
 import asyncio
 import sys
+import time
 import urllib.error
 import urllib.request
+import uuid
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +24,7 @@ from patterns_os.diagnostics import did_you_mean, quote
 from patterns_os.errors import TemporaryError, UsageError
 from patterns_os.plan.spec import Plan, PlannedWebhook
 from patterns_os.settings import DEFAULT_PORT, PATIENCE_S
+from patterns_os.triggers.signatures import sign
 
 app = typer.Typer(no_args_is_help=True, help="Send test events to webhooks, and list them.")
 
@@ -34,7 +37,9 @@ _ACCEPTED = 300
 )
 def test(
     context: typer.Context,
-    title: Annotated[str | None, typer.Option(help="The webhook's title; may be left out if there is one.")] = None,
+    title: Annotated[
+        str | None, typer.Option(help="The webhook's title; may be left out if there is one.")
+    ] = None,
     data: Annotated[
         list[str] | None,
         typer.Option(metavar="JSON", help="The event: JSON in quotes, @file.json, or - for standard input."),
@@ -141,7 +146,9 @@ def _repaired(words: list[str]) -> bytes:
             hint="""put it in single quotes: --data='{"key": "value"}', or use --data=@event.json""",
         ) from error
     text = orjson.dumps(value).decode()
-    note(f"the shell has eaten the quotes; understood: {text}\n  hint: put the JSON in single quotes: --data='{text}'")
+    note(
+        f"the shell has eaten the quotes; understood: {text}\n  hint: put the JSON in single quotes: --data='{text}'"
+    )
     return text.encode()
 
 
@@ -150,7 +157,9 @@ async def _deliver(opened_app: Opened, hook: PlannedWebhook, body: bytes, *, jso
     view = LiveView(opened_app.plan)
     async with at_work(opened_app, view.observe) as (parts, supervisor):
         table = opened_app.deployment.tables[hook.table]
-        answer = await parts.ingest.receive(hook, table, body, _headers(hook, body, opened_app.app, opened_app.plan))
+        answer = await parts.ingest.receive(
+            hook, table, body, _headers(hook, body, opened_app.app, opened_app.plan)
+        )
         _check(answer)
         view.received(hook.name, _rows_of(body))
         if json:
@@ -186,7 +195,10 @@ def _check(answer: Answer) -> None:
 
 def _headers(hook: PlannedWebhook, body: bytes, folder: Path, plan: Plan) -> dict[str, str]:
     """Give the headers that the provider would send, signature included."""
-    return {}
+    secret = node_secrets(folder, plan).get(str(hook.verify.get("secret"))) if hook.verify else None
+    if not hook.verify or secret is None:
+        return {}
+    return sign(hook.verify, secret, body, time.time(), uuid.uuid4().hex)
 
 
 def _rows_of(body: bytes) -> int:

@@ -72,7 +72,9 @@ class NodeProcess:
         self._node = PlannedNode.model_validate(message["node"])
         self._folder = Path(message["folder"])
         self._services = Services(
-            self._folder, [PlannedModel.model_validate(model) for model in message["models"]], message["secrets"]
+            self._folder,
+            [PlannedModel.model_validate(model) for model in message["models"]],
+            message["secrets"],
         )
         os.environ.clear()
         os.environ.update(message["environment"])
@@ -91,14 +93,24 @@ class NodeProcess:
         lines = Lines(self.send, claim.run)
         try:
             session = Session(
-                claim, self._node, self._connected(), self._progress, self._relations, self._services,
-                self._assigned["schema"],
-            )  # fmt: skip
+                claim,
+                self._node,
+                connection=self._connected(),
+                progress=self._progress,
+                relations=self._relations,
+                services=self._services,
+                schema=self._assigned["schema"],
+            )
             if self._code is None:
                 self._code = compile_script(self._folder, self._node.file)
             execute(self._code, self._folder, session, self._services, lines)
             done = session.finish()
-            answer = {"type": "done", "tables": done["tables"], "rows_in": session.rows_in, "rows_out": session.rows_out}
+            answer = {
+                "type": "done",
+                "tables": done["tables"],
+                "rows_in": session.rows_in,
+                "rows_out": session.rows_out,
+            }
         except BaseException as error:  # noqa: BLE001 - whatever a script raises is reported, never fatal here
             answer = {"type": "failed", **described(error, self._folder, lines.write)}
             if isinstance(error, psycopg.Error):

@@ -66,7 +66,7 @@ class StreamPlace:
         done_beyond: Positions after the start that are done already (only after a sorted loop was left early).
     """
 
-    def __init__(  # noqa: D107 - see the class
+    def __init__(
         self,
         connection: psycopg.Connection[Any],
         given: ClaimedInput,
@@ -152,7 +152,9 @@ class StreamPlace:
                 self._go_to(parse_patterns_id(str(value))[2])
             except RowError as error:
                 raise TableError(
-                    f'"{value}" is no patterns_id', code="stream-seek", hint="give order_by for another column"
+                    f'"{value}" is no patterns_id',
+                    code="stream-seek",
+                    hint="give order_by for another column",
                 ) from error
         else:
             self._go_to(self.given.base)
@@ -298,7 +300,10 @@ def read_version(
 
 
 def read_statement(
-    connection: psycopg.Connection[Any], statement: str, parameters: Any, chunk: int | None  # noqa: ANN401 - bind values
+    connection: psycopg.Connection[Any],
+    statement: str,
+    parameters: Any,  # noqa: ANN401 - bind values
+    chunk: int | None,
 ) -> Iterator[list[dict[str, Any]]]:
     """Give the rows of a statement that runs in a read-only transaction, in lists of at most `chunk`."""
     with connection.transaction():

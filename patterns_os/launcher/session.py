@@ -48,6 +48,7 @@ class Session:
         self,
         claim: Claim,
         node: PlannedNode,
+        *,
         connection: psycopg.Connection[Any],
         progress: Progress,
         relations: dict[int, str],
@@ -285,7 +286,9 @@ class Session:
     def _commit(self, *, end: bool) -> dict[str, Any]:
         """One statement does it all; a deadlock or a serialization failure is tried again as it is."""
         reached = {place: place.reached() for place in self._places.values()}
-        bodies = [body for body in (writer.body() for writer in set(self._writers.values())) if body is not None]
+        bodies = [
+            body for body in (writer.body() for writer in set(self._writers.values())) if body is not None
+        ]
         body = self._body(reached, sorted(bodies, key=lambda part: part["table"]), end=end)
         done = self._call_commit(body)
         self.rows_in += body["rows_in"]
@@ -298,7 +301,9 @@ class Session:
         self._state_deleted.clear()
         return done
 
-    def _body(self, reached: Mapping[StreamPlace, int], outputs: list[dict[str, Any]], *, end: bool) -> dict[str, Any]:
+    def _body(
+        self, reached: Mapping[StreamPlace, int], outputs: list[dict[str, Any]], *, end: bool
+    ) -> dict[str, Any]:
         inputs = []
         for place, position in reached.items():
             given = place.given
@@ -325,7 +330,9 @@ class Session:
         parameters = (self._claim.run, self._claim.token, Jsonb(body, dumps=orjson.dumps))
         for attempt in range(1, _COMMIT_TRIES + 1):
             try:
-                row = self._connection.execute("select patterns_os.commit_v1(%s, %s, %s)", parameters).fetchone()
+                row = self._connection.execute(
+                    "select patterns_os.commit_v1(%s, %s, %s)", parameters
+                ).fetchone()
             except (pg.DeadlockDetected, pg.SerializationFailure, pg.LockNotAvailable):
                 if attempt == _COMMIT_TRIES:
                     raise
@@ -407,4 +414,3 @@ class Session:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-

@@ -21,7 +21,8 @@ from patterns_os.rows.types import ColumnType, parse_type
 _STORED_AS = {
     "bool": ColumnType.BOOL, "int2": ColumnType.BIGINT, "int4": ColumnType.BIGINT, "int8": ColumnType.BIGINT,
     "float4": ColumnType.DOUBLE, "float8": ColumnType.DOUBLE, "numeric": ColumnType.NUMERIC, "json": ColumnType.JSONB,
-    "jsonb": ColumnType.JSONB, "timestamptz": ColumnType.TIMESTAMPTZ, "date": ColumnType.DATE, "bytea": ColumnType.BYTEA,
+    "jsonb": ColumnType.JSONB, "timestamptz": ColumnType.TIMESTAMPTZ, "date": ColumnType.DATE,
+    "bytea": ColumnType.BYTEA,
 }  # fmt: skip
 
 
@@ -38,7 +39,9 @@ async def run_sql(
     await _show_new_rows(connection, claim)
     columns = await _lay_columns(connection, table, node.sql[0])
     stage = await _value(connection, "select patterns_os.stage_v1(%s, 1)", table)
-    seen, staged = await _fill(connection, claim, node.sql[0], stage, columns, timeout_s)
+    seen, staged = await _fill(
+        connection, claim, node.sql[0], stage=stage, columns=columns, timeout_s=timeout_s
+    )
     operation = {
         "kind": "replace" if node.sql_kind == "select" else "append",
         "columns": list(columns),
@@ -65,7 +68,12 @@ async def run_sql(
         claim.token,
         Jsonb(body, dumps=orjson.dumps),
     )
-    return {"tables": done["tables"], "rows_in": body["rows_in"], "rows_out": done["rows_out"], "staged": staged}
+    return {
+        "tables": done["tables"],
+        "rows_in": body["rows_in"],
+        "rows_out": done["rows_out"],
+        "staged": staged,
+    }
 
 
 async def _show_new_rows(connection: psycopg.AsyncConnection[Any], claim: Claim) -> None:
@@ -136,6 +144,7 @@ async def _fill(
     connection: psycopg.AsyncConnection[Any],
     claim: Claim,
     statement: str,
+    *,
     stage: str,
     columns: dict[str, ColumnType],
     timeout_s: float,
@@ -184,5 +193,7 @@ def _failed(error: psycopg.Error) -> NodeError | psycopg.Error:
         return error
     text = str(error).strip().splitlines()[0]
     if error.sqlstate == "57014":
-        return NodeError("the statement took longer than the node's timeout", code="timeout", hint="raise \"timeout\"")
+        return NodeError(
+            "the statement took longer than the node's timeout", code="timeout", hint='raise "timeout"'
+        )
     return NodeError(f"the statement failed: {text}", code="sql-failed")

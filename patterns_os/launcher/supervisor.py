@@ -103,7 +103,7 @@ class Supervisor:
         claims: Claims,
         deployment: Deployment,
         workplace: Workplace,
-        observe: Callable[[RunEvent], None] = lambda event: None,
+        observe: Callable[[RunEvent], None] = lambda _: None,
         revive: Callable[[], object] = lambda: None,
     ) -> None:
         self.name = f"local-{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
@@ -229,7 +229,11 @@ class Supervisor:
     async def _execute(self, claim: Claim) -> None:
         """Execute one claim to its end, whatever happens."""
         began = time.monotonic()
-        self._tell(RunEvent(kind="started", node=claim.node, run=claim.run, reason=claim.reason, attempt=claim.attempt))
+        self._tell(
+            RunEvent(
+                kind="started", node=claim.node, run=claim.run, reason=claim.reason, attempt=claim.attempt
+            )
+        )
         node = self._deployment.plan.node(claim.node)
         try:
             if node is None:
@@ -343,7 +347,9 @@ class Supervisor:
             )
         )
 
-    async def _fail(self, claim: Claim, node: PlannedNode | None, answer: Mapping[str, Any], seconds: float) -> None:
+    async def _fail(
+        self, claim: Claim, node: PlannedNode | None, answer: Mapping[str, Any], seconds: float
+    ) -> None:
         """Decide what happens next and write it down, however long the database takes to come back."""
         if answer["family"] == "stale":
             return

@@ -108,7 +108,8 @@ class TableWriter:
             kind = parse_type(str(text))
             if kind is None:
                 raise TableError(
-                    f'Column "{name}" of table "{self.name}" has the unknown type "{text}"', code="column-type"
+                    f'Column "{name}" of table "{self.name}" has the unknown type "{text}"',
+                    code="column-type",
                 )
             if name not in self.columns:
                 wanted[name] = kind
@@ -134,7 +135,11 @@ class TableWriter:
         last = self._operations[-1] if self._operations else None
         if kind == "replace":
             self._operations = [Operation("replace")]
-        elif last is None or last.kind == "reset" or (last.kind != kind and (last.kind, kind) != ("replace", "append")):
+        elif (
+            last is None
+            or last.kind == "reset"
+            or (last.kind != kind and (last.kind, kind) != ("replace", "append"))
+        ):
             self._operations.append(Operation(kind))
         return self._operations[-1]
 
@@ -147,7 +152,11 @@ class TableWriter:
             codec = self._codec(operation.rows)
             rows = self._encoded(lambda: codec.json_rows(operation.rows))
             used = {key for row in rows for key in row}
-            return {"kind": operation.kind, "columns": [name for name in codec.columns if name in used], "rows": rows}
+            return {
+                "kind": operation.kind,
+                "columns": [name for name in codec.columns if name in used],
+                "rows": rows,
+            }
         if operation.rows:
             self._spill(operation)
         return {"kind": operation.kind, "columns": list(operation.staged_columns), "stage": operation.stage}
@@ -179,9 +188,10 @@ class TableWriter:
             operation.staged_columns = tuple(codec.columns)
         lines = self._encoded(lambda: codec.copy_lines(operation.rows))
         names = "".join(f'"{name.replace(chr(34), chr(34) * 2)}", ' for name in operation.staged_columns)
-        with self._connection.cursor() as cursor, cursor.copy(
-            f"copy {operation.stage} ({names}patterns_more) from stdin".encode()
-        ) as copy:
+        with (
+            self._connection.cursor() as cursor,
+            cursor.copy(f"copy {operation.stage} ({names}patterns_more) from stdin".encode()) as copy,
+        ):
             copy.write(lines)
         self.staged_bytes += len(lines)
         operation.staged += len(operation.rows)
@@ -221,4 +231,3 @@ def _copy(value: Any) -> Any:  # noqa: ANN401 - any value of a row
     if isinstance(value, (list, tuple)):
         return [item if type(item) in _SCALARS else _copy(item) for item in value]
     return value
-

@@ -29,11 +29,17 @@ def build_app(webhooks: WebhookEndpoint, status: Callable[[], Awaitable[dict[str
     async def answer_status(_: Request) -> Response:
         return JSONResponse(await status())
 
-    local_only = [Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]", "testserver"])]
+    local_only = [
+        Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]", "testserver"])
+    ]
     return Starlette(
         routes=[
             Route(f"{CONTROL_PATH}/status", answer_status, methods=["GET"], middleware=local_only),
-            Route("/{path:path}", webhooks.answer, methods=["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]),
+            Route(
+                "/{path:path}",
+                webhooks.answer,
+                methods=["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"],
+            ),
         ]
     )
 
@@ -72,7 +78,9 @@ class Server:
     """An ASGI app answering on a socket, in our event loop."""
 
     def __init__(self, app: Starlette, taken: socket.socket) -> None:
-        config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=5)
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=5
+        )
         self._server = _QuietServer(config)
         self._socket = taken
         self._task: asyncio.Task[None] | None = None
@@ -80,8 +88,8 @@ class Server:
     async def start(self) -> None:
         """Answer requests from now on."""
         self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]))
-        while not self._server.started and not self._task.done():
-            await asyncio.sleep(0.005)
+        while not self._server.started and not self._task.done():  # noqa: ASYNC110 - see below
+            await asyncio.sleep(0.005)  # uvicorn has no event for it
 
     async def stop(self) -> None:
         """Finish what is being answered, then close."""

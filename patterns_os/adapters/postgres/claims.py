@@ -85,9 +85,7 @@ class PostgresClaims:
 
     async def beat(self, launcher: str) -> set[int]:
         """Show that the launcher lives."""
-        rows = await self._tell.rows(
-            "select patterns_os.beat_v1(%s, %s) as runs", (self._app, launcher)
-        )
+        rows = await self._tell.rows("select patterns_os.beat_v1(%s, %s) as runs", (self._app, launcher))
         return set(rows[0]["runs"])
 
     async def log(self, lines: Sequence[LogLine]) -> None:
@@ -149,7 +147,8 @@ class PostgresClaims:
 
 def _claim(row: DictRow) -> Claim:
     inputs = tuple(
-        ClaimedInput(start=given.pop("from"), **given) for given in (dict(given) for given in row.pop("inputs"))
+        ClaimedInput(start=given.pop("from"), **given)
+        for given in (dict(given) for given in row.pop("inputs"))
     )
     return Claim(inputs=inputs, **row)
 

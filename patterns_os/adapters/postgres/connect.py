@@ -51,7 +51,7 @@ def translated(conninfo: str = "") -> Iterator[None]:
         raise translate(error, conninfo) from error
 
 
-def translate(error: psycopg.Error, conninfo: str = "") -> PatternsError:
+def translate(error: psycopg.Error, conninfo: str = "") -> PatternsError:  # noqa: PLR0911 - a table of states
     """Give the error of ours that says the same."""
     text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     state = error.sqlstate or ""
@@ -72,7 +72,12 @@ def translate(error: psycopg.Error, conninfo: str = "") -> PatternsError:
             hint="check user, password and database name of the storage in patterns.json",
         )
     if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)) and state[:2] in {
-        "", "08", "53", "57", "55", "40",
+        "",
+        "08",
+        "53",
+        "57",
+        "55",
+        "40",
     }:
         return TemporaryError(
             f'The database "{_shown(conninfo)}" cannot be reached: {text}' if conninfo else text,

@@ -73,7 +73,7 @@ class PostgresDeployments:
         tables = _lay_tables(connection, app["id"], plan)
         nodes = _lay_nodes(connection, app["id"], plan)
         _lay_inputs(connection, plan, nodes, tables)
-        _lay_schedules(connection, plan, nodes, first_ticks)
+        _lay_schedules(connection, app["id"], plan, nodes, first_ticks)
         version, changed = _activate(connection, app["id"], plan)
         launcher = make_conninfo(self.conninfo, user=role, password=password) if role else self.conninfo
         return Deployment(
@@ -162,7 +162,8 @@ def _rename_nodes(connection: psycopg.Connection[DictRow], app: int, renamed: Ma
         if taken:
             raise PermanentError(f'Node "{new}" exists already', code="node-exists")
         done = connection.execute(
-            "update patterns_os.nodes set name = %s where app = %s and name = %s returning id", (new, app, old)
+            "update patterns_os.nodes set name = %s where app = %s and name = %s returning id",
+            (new, app, old),
         ).fetchone()
         if done is None:
             known = connection.execute(
@@ -175,9 +176,7 @@ def _rename_nodes(connection: psycopg.Connection[DictRow], app: int, renamed: Ma
             )
 
 
-def _refuse_renames(
-    before: Plan, plan: Plan, renamed: Mapping[str, str], forgotten: Collection[str]
-) -> None:
+def _refuse_renames(before: Plan, plan: Plan, renamed: Mapping[str, str], forgotten: Collection[str]) -> None:
     for old in forgotten:
         if before.node(old) is None:
             hint = did_you_mean(old, [node.name for node in before.nodes])
@@ -196,7 +195,9 @@ def _refuse_renames(
 def _lay_tables(connection: psycopg.Connection[DictRow], app: int, plan: Plan) -> dict[str, int]:
     tables = {}
     for table in plan.tables:
-        row = connection.execute("select patterns_os.create_table_v1(%s, %s) as id", (app, table.name)).fetchone()
+        row = connection.execute(
+            "select patterns_os.create_table_v1(%s, %s) as id", (app, table.name)
+        ).fetchone()
         tables[table.name] = int(row["id"]) if row else 0
         if table.columns:
             declared = {name: ColumnType(kind).sql for name, kind in table.columns.items()}
@@ -233,7 +234,9 @@ def _lay_nodes(connection: psycopg.Connection[DictRow], app: int, plan: Plan) ->
         ).fetchone()
         assert row is not None  # noqa: S101 - the statement always returns a row
         nodes[name] = int(row["id"])
-        connection.execute("insert into patterns_os.lanes (node) values (%s) on conflict do nothing", (row["id"],))
+        connection.execute(
+            "insert into patterns_os.lanes (node) values (%s) on conflict do nothing", (row["id"],)
+        )
         if row["changed"]:
             # New code gets a new chance at once; a lane that runs now ends by itself.
             connection.execute(
@@ -278,15 +281,18 @@ def _joined(node: PlannedNode) -> list[Any]:
     best: dict[str, Any] = {}
     for given in node.inputs:
         known = best.get(given.table)
-        if known is None or (given.access == "stream" and known.access == "read"):
-            best[given.table] = given
-        elif given.triggering and not known.triggering and given.access == known.access:
+        if (
+            known is None
+            or (given.access == "stream" and known.access == "read")
+            or (given.triggering and not known.triggering and given.access == known.access)
+        ):
             best[given.table] = given
     return list(best.values())
 
 
 def _lay_schedules(
     connection: psycopg.Connection[DictRow],
+    app: int,
     plan: Plan,
     nodes: Mapping[str, int],
     first_ticks: Mapping[str, datetime],
@@ -305,19 +311,15 @@ def _lay_schedules(
         )
     connection.execute(
         "delete from patterns_os.schedules s using patterns_os.nodes n "
-        "where n.id = s.node and n.id = any(%s) and not (n.id = any(%s))",
-        (list(nodes.values()), scheduled),
-    )
-    connection.execute(
-        "delete from patterns_os.schedules s using patterns_os.nodes n "
-        "where n.id = s.node and n.retired_at is not null and n.app = (select app from patterns_os.nodes where id = %s)",
-        (next(iter(nodes.values()), None),),
+        "where n.id = s.node and n.app = %s and not (n.id = any(%s))",
+        (app, scheduled),
     )
 
 
 def _activate(connection: psycopg.Connection[DictRow], app: int, plan: Plan) -> tuple[int, bool]:
     active = connection.execute(
-        "select v.id, v.hash from patterns_os.apps a left join patterns_os.versions v on v.id = a.active where a.id = %s",
+        "select v.id, v.hash from patterns_os.apps a "
+        "left join patterns_os.versions v on v.id = a.active where a.id = %s",
         (app,),
     ).fetchone()
     if active and active["hash"] == plan.version_hash:

@@ -33,7 +33,8 @@ class PostgresSchedules:
     async def fire(self, tick: DueTick, key: str, following: datetime) -> bool:
         """Request the tick's run and move to the following tick."""
         rows = await self._link.rows(
-            "with moved as (update patterns_os.schedules set next_at = %s where node = %s and next_at = %s returning node), "
+            "with moved as (update patterns_os.schedules set next_at = %s "
+            "  where node = %s and next_at = %s returning node), "
             "asked as (insert into patterns_os.requests (app, node, kind, key, payload) "
             "  select %s, node, 'cron', %s, jsonb_build_object('tick', %s::text) from moved "
             "  on conflict (node, key) do nothing returning id) "
