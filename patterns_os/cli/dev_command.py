@@ -15,6 +15,7 @@ from patterns_os.cli.console import note, say, styled
 from patterns_os.cli.live import LiveView, describe_failure
 from patterns_os.cli.session import Opened, at_work, opened, workplace
 from patterns_os.composition import Parts, configuration_of, deploy, load
+from patterns_os.control.rescuer import Rescuer
 from patterns_os.diagnostics import has_errors, render_diagnostic
 from patterns_os.errors import PatternsError
 from patterns_os.launcher.supervisor import RunEvent, Supervisor
@@ -62,6 +63,7 @@ async def _dev(opened_app: Opened, host: str, port: int, *, reload: bool) -> Non
         say(welcome(opened_app, url))
         background = [
             asyncio.create_task(parts.scheduler.serve()),
+            asyncio.create_task(Rescuer(parts.claims, supervisor.wake).serve()),
             asyncio.create_task(
                 listen(opened_app.database.conninfo, opened_app.deployment.app, supervisor.wake)
             ),

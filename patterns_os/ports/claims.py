@@ -119,6 +119,10 @@ class Claims(Protocol):
         """Take lanes away from launchers that are gone, if token and owner are still these; give how many."""
         ...
 
+    async def collect(self, most: int) -> int:
+        """Take away what nobody needs any more, at most so many rows of each kind; give how many went."""
+        ...
+
     async def next_wait(self) -> float | None:
         """Give the seconds until a lane or request that waits is due, `None` if none waits."""
         ...

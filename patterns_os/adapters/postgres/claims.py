@@ -121,6 +121,11 @@ class PostgresClaims:
         )
         return int(rows[0]["taken"])
 
+    async def collect(self, most: int) -> int:
+        """Take away what nobody needs any more."""
+        rows = await self._tell.rows("select patterns_os.collect_v1(%s, %s) as gone", (self._app, most))
+        return int(rows[0]["gone"])
+
     async def next_wait(self) -> float | None:
         """Give the seconds until a lane or request that waits is due."""
         rows = await self._tell.rows(

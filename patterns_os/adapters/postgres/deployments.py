@@ -72,6 +72,7 @@ class PostgresDeployments:
             _refuse_renames(before, plan, renamed, forgotten)
         tables = _lay_tables(connection, app["id"], plan)
         nodes = _lay_nodes(connection, app["id"], plan)
+        _try_configuration_again(connection, app["id"])
         _lay_inputs(connection, plan, nodes, tables)
         _lay_schedules(connection, app["id"], plan, nodes, first_ticks)
         version, changed = _activate(connection, app["id"], plan)
@@ -251,6 +252,19 @@ def _lay_nodes(connection: psycopg.Connection[DictRow], app: int, plan: Plan) ->
         (app, list(nodes)),
     )
     return nodes
+
+
+def _try_configuration_again(connection: psycopg.Connection[DictRow], app: int) -> None:
+    """End the waits of lanes that failed for their configuration: somebody has probably mended it."""
+    connection.execute(
+        "with mended as ("
+        "  update patterns_os.lanes l set not_before = null from patterns_os.nodes n "
+        "  where n.id = l.node and n.app = %s and l.run is null and l.error ->> 'family' = 'permanent' "
+        "  returning l.node) "
+        "update patterns_os.requests r set due_at = clock_timestamp() from mended "
+        "where r.node = mended.node and r.state = 'pending' and r.attempts > 0 and r.due_at > clock_timestamp()",
+        (app,),
+    )
 
 
 def _lay_inputs(

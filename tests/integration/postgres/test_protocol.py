@@ -45,7 +45,8 @@ class TestPositions:
     def test_ids_keep_growing_across_the_boundary_of_thirty_bits(self, hands: Any) -> None:
         edge = 2**30
         hands.connection.execute(
-            "insert into patterns_os.commits (table_id, last, n, base, version, kind) values (%s, %s, %s, 0, 1, 'append')",
+            "insert into patterns_os.commits (table_id, last, n, base, version, kind) "
+            "values (%s, %s, %s, 0, 1, 'append')",
             (hands.deployment.tables["src"], edge - 2, edge - 2),
         )
 
@@ -488,3 +489,25 @@ def crossed() -> Plan:
 
     tables = tuple(PlannedTable(name=n) for n in ("one", "src", "two"))
     return Plan(app="try", nodes=(node("a", ("one", "two")), node("b", ("two", "one"))), tables=tables)
+
+
+class TestCollecting:
+    def test_rows_of_old_versions_go_and_those_of_the_active_one_stay(self, hands: Any) -> None:
+        hands.write("src", numbers(0, 5))
+        hands.write("src", numbers(10, 13), kind="replace")
+        assert hands.one("select patterns_os.collect_v1(%s, 100)", hands.deployment.app) == 0
+        hands.connection.execute("update patterns_os.commits set at = at - interval '11 minutes'")
+
+        assert hands.one("select patterns_os.collect_v1(%s, 2)", hands.deployment.app) == 2
+        assert hands.one("select patterns_os.collect_v1(%s, 100)", hands.deployment.app) == 3
+        assert shown(hands, "src") == [10, 11, 12]
+
+    def test_a_version_that_a_live_run_reads_is_kept(self, hands: Any) -> None:
+        hands.write("src", numbers(0, 5))
+        claim = hands.claim()
+        hands.write("src", numbers(10, 13), kind="replace")
+        hands.connection.execute("update patterns_os.commits set at = at - interval '11 minutes'")
+
+        assert hands.one("select patterns_os.collect_v1(%s, 100)", hands.deployment.app) == 0
+        hands.commit(claim)
+        assert hands.one("select patterns_os.collect_v1(%s, 100)", hands.deployment.app) == 5

@@ -650,3 +650,44 @@ begin
     order by d.n;
     return _block.last;
 end $$;
+
+-- Takes away what nobody needs any more, a little at a time: rows of versions that were replaced more than ten
+-- minutes ago and that no live run reads, logs and ended runs after seven days, deliveries after thirty.
+-- Gives how many rows went; more may be left.
+create or replace function patterns_os.collect_v1(_app int, _most int) returns bigint
+language plpgsql security definer set search_path = pg_catalog as $$
+declare
+    _table record;
+    _count bigint;
+    _total bigint := 0;
+begin
+    perform patterns_os.check_caller(_app);
+    perform set_config('synchronous_commit', 'off', true);
+    for _table in
+        select t.id, least(h.base, (
+            select min((i.value ->> 'base')::bigint) from patterns_os.runs r, jsonb_array_elements(r.inputs) i
+            where r.app = _app and r.state = 'running' and (i.value ->> 'table')::int = t.id)) as upto
+        from patterns_os.tables t cross join lateral patterns_os.head(t.id) h
+        where t.app = _app and h.base > 0
+          and (select min(c.at) from patterns_os.commits c where c.table_id = t.id and c.base = h.base)
+              < clock_timestamp() - interval '10 minutes'
+    loop
+        execute format('delete from %1$s where ctid = any(array(select ctid from %1$s where patterns_position <= $1 limit $2))',
+                       patterns_os.relation(_table.id))
+        using _table.upto, _most;
+        get diagnostics _count = row_count;
+        _total := _total + _count;
+    end loop;
+    delete from patterns_os.logs where id in (
+        select id from patterns_os.logs where app = _app and at < clock_timestamp() - interval '7 days' limit _most);
+    get diagnostics _count = row_count;
+    _total := _total + _count;
+    delete from patterns_os.runs where id in (
+        select id from patterns_os.runs where app = _app and ended_at < clock_timestamp() - interval '7 days' limit _most);
+    get diagnostics _count = row_count;
+    _total := _total + _count;
+    delete from patterns_os.deliveries where id in (
+        select id from patterns_os.deliveries where app = _app and at < clock_timestamp() - interval '30 days' limit _most);
+    get diagnostics _count = row_count;
+    return _total + _count;
+end $$;
