@@ -7,12 +7,12 @@ from typing import Final
 
 CODES: Final[dict[str, str]] = {
     "cycle": "Tables trigger their own writers in a circle, so that no run would be the last.",
+    "insert-repeats": "Each run of a SQL script inserts all rows of its inputs again.",
     "language-not-supported": "A script is written in a language that this version does not run.",
     "mixed-storages": "The tables of one SQL script are in different storages.",
     "missing-file": "A script of the manifest is not in the app folder.",
     "missing-parameter": "A script asks for a parameter that has neither a value nor a default.",
     "no-text-model": "A script imports openai, and no text model answers for it.",
-    "insert-repeats": "Each run of a SQL script inserts all rows of its inputs again.",
     "output-not-written": "A script declares an output that it never writes.",
     "output-unknown": "A select has no table to fill.",
     "parameter-type": "A value of a parameter is not of its type.",

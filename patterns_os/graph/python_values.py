@@ -46,9 +46,12 @@ class Known:
     value: str | bytes | bool | int | float | complex | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Items:
-    """A collection; each item has its possible values. Only dictionaries have `keys`."""
+    """A collection; each item has its possible values. Only dictionaries have `keys`.
+
+    Compared by identity: comparing what is nested deeply would cost more than it saves.
+    """
 
     items: tuple["Values", ...]
     keys: tuple["Values", ...] | None = None

@@ -79,6 +79,25 @@ def analyse_sql(
         return _failed(too_deep(file))
 
 
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    """A statement, apart from the target of its write.
+
+    Attributes:
+        tree: The statement as the parser sees it; of `create table … as` only the query.
+        target: Name and offset of the table that is written, `None` for a bare select.
+        head: Where `insert into …` or `create table … as` stands, to be cut out.
+        columns: Names that an insert gives to the columns of its query.
+    """
+
+    tree: exp.Expr
+    tokens: list[Token]
+    statement: Literal["select", "insert", "create"]
+    target: tuple[str, int] | None = None
+    head: tuple[int, int] | None = None
+    columns: tuple[str, ...] = ()
+
+
 def _understand(rendered: Rendered, stores: Mapping[str, str]) -> SqlScript:
     tokens = _tokens(rendered)
     if isinstance(tokens, Diagnostic):
@@ -87,34 +106,26 @@ def _understand(rendered: Rendered, stores: Mapping[str, str]) -> SqlScript:
     wrong = _wrong_statements(rendered, statements)
     if wrong is not None:
         return _failed(wrong)
-    tree = _parse(rendered, statements[0])
-    if isinstance(tree, Diagnostic):
-        return _failed(tree)
-    refused = _refusal(rendered, tree, statements[0]) or _misplaced_write(rendered, tree, statements[0])
-    if refused is not None:
-        return _failed(refused)
-    return _script(rendered, tree, statements[0], stores)
+    is_create = statements[0][0].text.lower() == "create"
+    found = (_read_create if is_create else _read_statement)(rendered, statements[0])
+    if isinstance(found, Diagnostic):
+        return _failed(found)
+    refused = _nested_refusal(rendered, found) or _misplaced_write(rendered, found)
+    return _failed(refused) if refused else _script(rendered, found, stores)
 
 
-def _script(rendered: Rendered, tree: exp.Expr, tokens: list[Token], stores: Mapping[str, str]) -> SqlScript:
-    target = _target(tree)
-    uses = [*_reads(rendered, tree, target), *rendered.parameters]
-    if target is None:
-        where = rendered.locate(tokens[0].start)
-        uses.append(
-            Use(kind="table", name=OUTPUT_PORT, access=Access.WRITE, where=where, detail={"implicit": True})
-        )
-    else:
-        uses.append(
-            Use(kind="table", name=_name(target), access=Access.WRITE, where=_place(rendered, target))
-        )
-    kind: Literal["select", "insert"] = "insert" if isinstance(tree, exp.Insert) else "select"
+def _script(rendered: Rendered, found: _Statement, stores: Mapping[str, str]) -> SqlScript:
+    name, offset = found.target or (OUTPUT_PORT, found.tokens[0].start)
+    detail = {} if found.target else {"implicit": True}
+    output = Use(kind="table", name=name, access=Access.WRITE, where=rendered.locate(offset), detail=detail)
+    uses = [output, *_reads(rendered, found), *rendered.parameters]
     analysis = Analysis(
         uses=tuple(sorted(uses, key=lambda use: (use.where, use.kind, use.name))),
-        unknown=tuple(_outside(rendered, tree, target)),
-        statement="create" if isinstance(tree, exp.Create) else kind,
+        unknown=tuple(_outside(rendered, found)),
+        statement=found.statement,
     )
-    query = _query(rendered, tree, tokens, stores)
+    query = _query(rendered, found, stores)
+    kind: Literal["select", "insert"] = "insert" if found.statement == "insert" else "select"
     return SqlScript(analysis=analysis, statements=(query,), kind=kind)
 
 
@@ -161,68 +172,112 @@ def _wrong_statements(rendered: Rendered, statements: list[list[Token]]) -> Diag
     return None
 
 
-def _parse(rendered: Rendered, tokens: list[Token]) -> exp.Expr | Diagnostic:
-    try:
-        trees = sqlglot.parse(rendered.text[: tokens[-1].end + 1], read="postgres")
-    except ParseError as error:
-        return _syntax_diagnostic(rendered, error)
-    except (SqlglotError, ValueError, TypeError, AttributeError, IndexError, KeyError):
-        # The parser meets some broken inputs with errors of its own inside.
-        return Diagnostic(
-            code="sql-syntax",
-            message=f'"{rendered.file}" is not valid SQL.',
-            where=rendered.locate(tokens[0].start),
-        )
-    found = [tree for tree in trees if tree is not None]
-    return found[0] if found else _not_allowed(rendered, "", rendered.locate(0))
+def _read_create(rendered: Rendered, tokens: list[Token]) -> _Statement | Diagnostic:
+    # The parser gives up on a broken `create` as a whole; its query alone has better errors.
+    words = [token.text.lower() for token in tokens[:4]]
+    if words[1:2] != ["table"] or words[3:4] != ["as"] or len(tokens) <= len(words):
+        return _not_allowed(rendered, "create", rendered.locate(tokens[0].start))
+    head = (tokens[0].start, tokens[4].start)
+    tree = _parse(rendered, tokens, blank=head)
+    if isinstance(tree, Diagnostic):
+        return tree
+    if not isinstance(tree, exp.Query | exp.Values):
+        return _not_allowed(rendered, "create", rendered.locate(tokens[0].start))
+    is_quoted = tokens[2].token_type is TokenType.IDENTIFIER
+    name = tokens[2].text if is_quoted else tokens[2].text.lower()
+    return _Statement(tree, tokens, "create", (name, tokens[2].start), head)
 
 
-def _refusal(rendered: Rendered, tree: exp.Expr, tokens: list[Token]) -> Diagnostic | None:
-    start = rendered.locate(tokens[0].start)
+def _read_statement(rendered: Rendered, tokens: list[Token]) -> _Statement | Diagnostic:
+    tree = _parse(rendered, tokens)
+    if isinstance(tree, Diagnostic):
+        return tree
     if isinstance(tree, exp.Insert):
-        return _insert_refusal(rendered, tree, start)
-    if isinstance(tree, exp.Create):
-        query = tree.expression
-        if tree.kind != "TABLE" or not isinstance(query, exp.Query) or len(_create_head(tokens)) != 1:
-            return _not_allowed(rendered, "create", start)
-    elif not isinstance(tree, exp.Query | exp.Values):
-        return _not_allowed(rendered, tokens[0].text.lower(), start)
-    return _nested_refusal(rendered, tree, start)
+        return _read_insert(rendered, tree, tokens)
+    if isinstance(tree, exp.Query | exp.Values):
+        return _Statement(tree, tokens, "select")
+    return _not_allowed(rendered, tokens[0].text.lower(), rendered.locate(tokens[0].start))
 
 
-def _insert_refusal(rendered: Rendered, tree: exp.Insert, start: Location) -> Diagnostic | None:
+def _read_insert(rendered: Rendered, tree: exp.Insert, tokens: list[Token]) -> _Statement | Diagnostic:
+    start = rendered.locate(tokens[0].start)
+    schema = tree.this if isinstance(tree.this, exp.Schema) else None
+    target = schema.this if schema else tree.this
     if tree.args.get("conflict"):
         return _not_allowed(rendered, "on conflict", start, "upsert")
     if tree.args.get("returning"):
         return _not_allowed(rendered, "returning", start)
-    if not isinstance(tree.expression, exp.Query | exp.Values) or _target(tree) is None:
+    head = _insert_head(target, tokens, has_columns=schema is not None)
+    if head is None or not isinstance(tree.expression, exp.Query | exp.Values):
         return _not_allowed(rendered, "insert", start)
-    if isinstance(tree.expression, exp.Values) and not isinstance(tree.this, exp.Schema):
-        return Diagnostic(
-            code="sql-statement",
-            message="an insert of values names no columns, and rows go to columns by name.",
-            where=start,
-            hint=f'write insert into "{_name(_target(tree))}" (column, …) values …',  # noqa: S608 - a message
-        )
-    return _nested_refusal(rendered, tree, start)
+    if isinstance(tree.expression, exp.Values) and schema is None:
+        return _no_columns(_name(target), start)
+    return _Statement(tree, tokens, "insert", (_name(target), _offset(target)), head, _columns(schema))
 
 
-def _misplaced_write(rendered: Rendered, tree: exp.Expr, tokens: list[Token]) -> Diagnostic | None:
-    misplaced = sorted(rendered.written - {_name(_target(tree))})
+def _insert_head(target: object, tokens: list[Token], *, has_columns: bool) -> tuple[int, int] | None:
+    """Give where `insert into name (columns)` starts and where its query does; `None` for other forms."""
+    if not isinstance(target, exp.Table) or not isinstance(target.this, exp.Identifier) or target.db:
+        return None
+    at = next((index for index, token in enumerate(tokens) if token.start == _offset(target)), 0)
+    words = [token.text.lower() for token in tokens[max(at - 2, 0) : at]]
+    after = at + 1
+    if has_columns:
+        closing = (i for i in range(after, len(tokens)) if tokens[i].token_type is TokenType.R_PAREN)
+        after = next(closing, len(tokens)) + 1
+    if words != ["insert", "into"] or after >= len(tokens):
+        return None
+    return tokens[at - 2].start, tokens[after].start
+
+
+def _no_columns(name: str, where: Location) -> Diagnostic:
+    return Diagnostic(
+        code="sql-statement",
+        message="an insert of values names no columns, and rows go to columns by name.",
+        where=where,
+        hint=f'write insert into "{name}" (column, …) values …',  # noqa: S608 - a message
+    )
+
+
+def _parse(rendered: Rendered, tokens: list[Token], blank: tuple[int, int] = (0, 0)) -> exp.Expr | Diagnostic:
+    # Blanks instead of a cut keep all positions.
+    text = rendered.text[: blank[0]] + re.sub(r"[^\n]", " ", rendered.text[slice(*blank)])
+    text += rendered.text[blank[1] : tokens[-1].end + 1]
+    try:
+        trees = sqlglot.parse(text, read="postgres")
+    except ParseError as error:
+        return _syntax_diagnostic(rendered, error)
+    except (SqlglotError, ValueError, TypeError, AttributeError, IndexError, KeyError):
+        # The parser meets some broken inputs with errors of its own inside.
+        trees = []
+    found = next((tree for tree in trees if tree is not None), None)
+    if found is not None:
+        return found
+    return Diagnostic(
+        code="sql-syntax",
+        message=f'"{rendered.file}" is not valid SQL.',
+        where=rendered.locate(tokens[0].start),
+    )
+
+
+def _misplaced_write(rendered: Rendered, found: _Statement) -> Diagnostic | None:
+    target = {found.target[0]} if found.target else set()
+    misplaced = sorted(rendered.written - target)
     if not misplaced:
         return None
     name = quote(misplaced[0])
     return Diagnostic(
         code="table-mode",
         message=f"table {name} is opened for writing, but the statement does not write it.",
-        where=rendered.locate(tokens[0].start),
+        where=rendered.locate(found.tokens[0].start),
         hint=f'begin with insert into {{{{ Table({name}, mode="w") }}}}, or leave the mode out to read it',
     )
 
 
-def _nested_refusal(rendered: Rendered, tree: exp.Expr, start: Location) -> Diagnostic | None:
-    for node in tree.walk():
-        if node is not tree and isinstance(node, _CHANGES):
+def _nested_refusal(rendered: Rendered, found: _Statement) -> Diagnostic | None:
+    start = rendered.locate(found.tokens[0].start)
+    for node in found.tree.walk():
+        if node is not found.tree and isinstance(node, _CHANGES):
             word = type(node).__name__.lower().removesuffix("table")
             return _not_allowed(rendered, word, start)
         if isinstance(node, exp.Into):
@@ -258,41 +313,34 @@ def _syntax_diagnostic(rendered: Rendered, error: ParseError) -> Diagnostic:
     )
 
 
-def _target(tree: exp.Expr) -> exp.Table | None:
-    if not isinstance(tree, exp.Insert | exp.Create):
-        return None
-    found = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
-    return found if isinstance(found, exp.Table) and isinstance(found.this, exp.Identifier) else None
-
-
-def _tables(tree: exp.Expr, target: exp.Table | None) -> Iterator[exp.Table]:
-    found = [
+def _tables(found: _Statement) -> Iterator[exp.Table]:
+    """Give all tables that are read, common table expressions included, in source order."""
+    target = found.target[1] if found.target else -1
+    tables = [
         table
-        for table in tree.find_all(exp.Table)
-        if table is not target and isinstance(table.this, exp.Identifier) and "start" in table.this.meta
+        for table in found.tree.find_all(exp.Table)
+        if isinstance(table.this, exp.Identifier) and "start" in table.this.meta and _offset(table) != target
     ]
-    yield from sorted(found, key=lambda table: int(table.this.meta["start"]))
+    yield from sorted(tables, key=_offset)
 
 
-def _reads(rendered: Rendered, tree: exp.Expr, target: exp.Table | None) -> Iterator[Use]:
+def _reads(rendered: Rendered, found: _Statement) -> Iterator[Use]:
     seen = set()
-    for table in _tables(tree, target):
+    for table in _tables(found):
         name = _name(table)
         if not table.db and not _is_cte(table) and name not in seen:
             seen.add(name)
             access = Access.STREAM if name.startswith(NEW_ROWS) else Access.READ
-            yield Use(
-                kind="table", name=name.removeprefix(NEW_ROWS), access=access, where=_place(rendered, table)
-            )
+            where = rendered.locate(_offset(table))
+            yield Use(kind="table", name=name.removeprefix(NEW_ROWS), access=access, where=where)
 
 
-def _outside(rendered: Rendered, tree: exp.Expr, target: exp.Table | None) -> Iterator[Unknown]:
-    for table in _tables(tree, target):
+def _outside(rendered: Rendered, found: _Statement) -> Iterator[Unknown]:
+    for table in _tables(found):
         if table.db:
-            name = f"{table.db}.{table.name}"
-            yield Unknown(
-                reason=f"{quote(name)} is outside the app's own tables", where=_place(rendered, table)
-            )
+            name = quote(f"{table.db}.{table.name}")
+            where = rendered.locate(_offset(table))
+            yield Unknown(reason=f"{name} is outside the app's own tables", where=where)
 
 
 def _is_cte(table: exp.Table) -> bool:
@@ -325,8 +373,12 @@ def _alias(cte: exp.Expr) -> str:
     return _folded(identifier) if isinstance(identifier, exp.Identifier) else ""
 
 
-def _name(table: exp.Table | None) -> str:
-    return _folded(table.this) if table is not None else ""
+def _name(table: exp.Table) -> str:
+    return _folded(table.this)
+
+
+def _offset(table: exp.Table) -> int:
+    return int(table.this.meta.get("start", 0))
 
 
 def _folded(identifier: exp.Identifier) -> str:
@@ -334,27 +386,19 @@ def _folded(identifier: exp.Identifier) -> str:
     return str(identifier.this) if identifier.args.get("quoted") else str(identifier.this).lower()
 
 
-def _place(rendered: Rendered, table: exp.Table) -> Location:
-    return rendered.locate(int(table.this.meta.get("start", 0)))
-
-
-def _query(rendered: Rendered, tree: exp.Expr, tokens: list[Token], stores: Mapping[str, str]) -> str:
-    start, end = tokens[0].start, tokens[-1].end + 1
-    target = _target(tree)
+def _query(rendered: Rendered, found: _Statement, stores: Mapping[str, str]) -> str:
     cuts = [
-        (int(table.this.meta["start"]), int(table.this.meta["end"]) + 1, _relation(table, stores))
-        for table in _tables(tree, target)
+        (_offset(table), int(table.this.meta["end"]) + 1, _relation(table, stores))
+        for table in _tables(found)
         if not table.db and not _is_cte(table)
     ]
-    if target is not None:
-        first, last = _head(tree, tokens, target)
-        cuts.append((tokens[first].start, tokens[last].start, ""))
-    text = _spliced(rendered.text, start, end, cuts)
-    columns = _columns(tree)
-    # The line end closes a comment at the end of the query.
-    if not columns:
+    if found.head is not None:
+        cuts.append((*found.head, ""))
+    text = _spliced(rendered.text, found.tokens[0].start, found.tokens[-1].end + 1, cuts)
+    if not found.columns:
         return text
-    return f"select * from ({text}\n) as patterns_insert({', '.join(columns)})"  # noqa: S608 - names are quoted
+    # The line end closes a comment at the end of the query.
+    return f"select * from ({text}\n) as patterns_insert({', '.join(found.columns)})"  # noqa: S608 - names are quoted
 
 
 def _relation(table: exp.Table, stores: Mapping[str, str]) -> str:
@@ -374,35 +418,11 @@ def _spliced(text: str, start: int, end: int, cuts: list[tuple[int, int, str]]) 
     return "".join([*parts, text[start:end]])
 
 
-def _columns(tree: exp.Expr) -> list[str]:
-    if not isinstance(tree, exp.Insert) or not isinstance(tree.this, exp.Schema):
-        return []
-    return [
-        quote_identifier(_folded(column))
-        for column in tree.this.expressions
-        if isinstance(column, exp.Identifier)
-    ]
-
-
-def _head(tree: exp.Expr, tokens: list[Token], target: exp.Table) -> tuple[int, int]:
-    """Give the tokens from `insert` or `create` up to the one that begins the query."""
-    place = int(target.this.meta["start"])
-    at = next(index for index, token in enumerate(tokens) if token.start == place)
-    word = "insert" if isinstance(tree, exp.Insert) else "create"
-    first = max(index for index, token in enumerate(tokens[:at]) if token.text.lower() == word)
-    last = at + 1
-    if word == "create":
-        last = next(i for i in range(last, len(tokens)) if tokens[i].token_type is TokenType.ALIAS) + 1
-    elif isinstance(tree.this, exp.Schema):
-        last = next(i for i in range(last, len(tokens)) if tokens[i].token_type is TokenType.R_PAREN) + 1
-    return first, last
-
-
-def _create_head(tokens: list[Token]) -> list[str]:
-    """Give the words between `create` and the name of the table."""
-    words = [token.text.lower() for token in tokens[:6]]
-    start = words.index("create") if "create" in words else 0
-    return words[start + 1 : words.index("table") + 1] if "table" in words else []
+def _columns(schema: exp.Schema | None) -> tuple[str, ...]:
+    columns = schema.expressions if schema else []
+    return tuple(
+        quote_identifier(_folded(column)) for column in columns if isinstance(column, exp.Identifier)
+    )
 
 
 def _unclosed(text: str) -> int:
