@@ -222,7 +222,8 @@ MISTAKES = {
         ("script", "--from-template=patterns/openai-completion"),
         (
             'error[template-clash] the template brings a file "openai_completion.py", and the app has '
-            "another one of that name\n  hint: name another file: patterns add script OTHER.py --from-template=…\n"
+            "another one of that name\n"
+            "  hint: name another file: patterns add script OTHER.py --from-template=…\n"
         ),
     ),
     "table name": (

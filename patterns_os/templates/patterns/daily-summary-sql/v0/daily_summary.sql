@@ -1,6 +1,6 @@
 -- One row per day (UTC) with the number of events. The select replaces its output on each run.
 select
-    (created_at at time zone 'UTC')::date as day,
+    (created_at::timestamptz at time zone 'UTC')::date as day,
     count(*) as events
 from {{ Table("events") }}
 where created_at is not null
