@@ -51,7 +51,7 @@ class ModelType(StrEnum):
 def script(
     file: Annotated[
         str | None,
-        typer.Argument(metavar="[FILE]", help="Script; a starter is made if there is no such file."),
+        typer.Argument(metavar="FILE", help="Script; a starter is made if there is no such file."),
     ] = None,
     from_template: Annotated[
         str | None,

@@ -12,7 +12,7 @@ from patterns_os.diagnostics import Severity, render_diagnostic
 from patterns_os.graph.render import render_json, render_terminal
 from patterns_os.plan.compile import Compiled
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command("compile", epilog="Example: patterns compile --json | jq .diagnostics")

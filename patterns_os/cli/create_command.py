@@ -16,7 +16,7 @@ from patterns_os.manifest.edit import set_value
 from patterns_os.manifest.starter import app_name, app_title, starter_files
 from patterns_os.registry.resolve import resolve
 
-app = typer.Typer(no_args_is_help=True, help="Make a new app in a new folder.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Make a new app in a new folder.")
 
 _NOT_CONTENT = frozenset({".git", ".DS_Store"})
 
@@ -29,7 +29,7 @@ def create() -> None:
 @app.command("app", epilog="Example: patterns create app quick-start && cd quick-start")
 def create_app(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Name of the app and its folder; a path works too.")
+        str | None, typer.Argument(metavar="NAME", help="Name of the app and its folder; a path works too.")
     ] = None,
     from_template: Annotated[
         str | None,

@@ -14,7 +14,7 @@ from patterns_os.errors import CompileError, PermanentError, UsageError
 from patterns_os.graph.render import render_json, render_mermaid, render_svg, render_terminal
 from patterns_os.graph.vertices import Graph
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 class Form(StrEnum):

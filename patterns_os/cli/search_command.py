@@ -10,7 +10,7 @@ from patterns_os.diagnostics import did_you_mean, quote
 from patterns_os.registry.index import Index, TemplateEntry
 from patterns_os.registry.resolve import resolve
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 _USE = "use one: patterns add script --from-template=NAME, or patterns create app APP --from-template=NAME"
 
@@ -19,7 +19,7 @@ _USE = "use one: patterns add script --from-template=NAME, or patterns create ap
 def search(
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[WORDS]...", help="What the templates must mention, all of it."),
+        typer.Argument(metavar="WORDS", help="What the templates must mention, all of it."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
