@@ -13,7 +13,11 @@ from patterns_os.cli.console import note, print_json, say
 from patterns_os.composition import find_app, load, open_database
 from patterns_os.errors import UsageError
 
-app = typer.Typer(no_args_is_help=True, help="Back up the app's database, restore it, or get its address.")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Back up the app's database, restore it, or get its address.",
+)
 
 _Json = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 

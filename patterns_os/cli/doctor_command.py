@@ -22,7 +22,7 @@ from patterns_os.errors import PatternsError, UsageError
 from patterns_os.ports.reports import CheckReport
 from patterns_os.settings import LEAST_FREE_BYTES
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 _OURS = "patterns-os"
 _OLDEST = (3, 11)

@@ -12,7 +12,7 @@ from patterns_os.cli.console import json_default, note, say, styled
 from patterns_os.cli.looking import known_node, looking
 from patterns_os.ports.reports import LogReport
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 _POLL_S = 0.3
 _AT_ONCE = 1_000

@@ -144,8 +144,25 @@ def run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:  # noqa: BLE001 - a user never sees a trace-back that was not asked for
-        return _internal(error)
+        ending = _ending(error)
+        return _internal(error) if ending is None else ending
     return result if isinstance(result, int) else 0
+
+
+def _ending(error: Exception) -> int | None:
+    """Give the exit code of an ending that typer's own copy of click raised, having shown it; else `None`.
+
+    Newer typers bring their own click, whose exceptions are not those of the click imported here.
+    """
+    if not type(error).__module__.startswith("typer"):
+        return None
+    if type(error).__name__ == "Abort":
+        click.echo("interrupted", err=True)
+        return 130
+    show = getattr(error, "show", None)
+    if show is not None:
+        show()
+    return int(getattr(error, "exit_code", 1))
 
 
 def _internal(error: Exception) -> int:

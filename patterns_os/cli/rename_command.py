@@ -12,7 +12,7 @@ from patterns_os.composition import find_app, load_plan
 from patterns_os.errors import UsageError
 from patterns_os.plan.spec import Plan
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command(epilog="Example: patterns rename my_py completions")

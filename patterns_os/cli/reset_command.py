@@ -14,7 +14,7 @@ from patterns_os.composition import find_app
 from patterns_os.diagnostics import quote
 from patterns_os.errors import UsageError
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command(epilog="Example: patterns reset --data")

@@ -12,7 +12,7 @@ from patterns_os.cli.console import ago, box, cell_text, print_json, say, width
 from patterns_os.cli.looking import known_node, looking
 from patterns_os.ports.reports import RunReport
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 class State(StrEnum):

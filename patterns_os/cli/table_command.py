@@ -18,7 +18,9 @@ from patterns_os.plan.spec import PlannedTable
 from patterns_os.ports.reports import RowsReport, TableReport
 from patterns_os.rows.types import ColumnType
 
-app = typer.Typer(no_args_is_help=True, help="Show tables: their rows, columns and sizes.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Show tables: their rows, columns and sizes."
+)
 
 _ID = "patterns_id"
 # A cell with its frame is at least so wide; an id is shown whole.

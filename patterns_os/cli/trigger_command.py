@@ -20,7 +20,7 @@ from patterns_os.plan.spec import Plan
 from patterns_os.settings import PATIENCE_S
 from patterns_os.triggers.due import explain
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command(epilog="Example: patterns trigger rebuild_model")

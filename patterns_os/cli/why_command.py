@@ -9,7 +9,7 @@ from patterns_os.cli.console import note, print_json, say, styled
 from patterns_os.cli.looking import Reached, known_node, reached, unknown_node
 from patterns_os.triggers.due import Explanation, NodeFacts, explain
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 _STYLE = {"running": "busy", "due": "busy", "failing": "bad", "backoff": "bad", "not-deployed": "warn"}
 
