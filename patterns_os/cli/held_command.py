@@ -16,7 +16,9 @@ from patterns_os.errors import UsageError
 from patterns_os.ports.reports import HeldReport
 
 app = typer.Typer(
-    no_args_is_help=True, help="Show records that were set aside, try them again, or drop them."
+    add_completion=False,
+    no_args_is_help=True,
+    help="Show records that were set aside, try them again, or drop them.",
 )
 
 _Number = Annotated[int, typer.Argument(metavar="ID", help="The number that `patterns held list` shows.")]

@@ -10,7 +10,7 @@ from patterns_os.adapters.postgres.reset import delete_app
 from patterns_os.cli.confirm import confirm
 from patterns_os.cli.console import print_json, say
 from patterns_os.cli.looking import reached
-from patterns_os.composition import find_app
+from patterns_os.composition.authoring import find_app
 from patterns_os.diagnostics import quote
 from patterns_os.errors import UsageError
 
@@ -29,14 +29,14 @@ def reset(
     with own_folder(find_app(Path.cwd()), "patterns reset"), reached() as found:
         tables = found.reports.tables() if found.reports else []
         rows = sum(table.rows for table in tables)
+        counted = f"{len(tables)} table{'' if len(tables) == 1 else 's'} with {rows} rows"
         if found.reports is not None:
-            counted = f"{len(tables)} tables with {rows} rows"
             confirm(f"Delete {counted} and the history of app {quote(found.name)}?", yes=yes)
             delete_app(found.database.conninfo, found.reports.app)
     if json:
         print_json({"tables": len(tables), "rows": rows})
         return
-    say(f"{len(tables)} tables with {rows} rows are deleted" if tables else "There was nothing to delete")
+    say(f"{counted}: deleted" if tables else "There was nothing to delete")
 
 
 command = typer.main.get_command(app)

@@ -1,0 +1,90 @@
+"""The commands that look at an app, as a user types them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from patterns_os.cli.main import run
+
+pytestmark = pytest.mark.postgres
+
+MANIFEST = {"name": "looked", "scripts": [{"file": "greet.py"}], "stores": [{"table": "greetings"}]}
+SCRIPT = """
+from patterns import Table
+print("greeting")
+Table("greetings", "w").append([{"text": "hello", "n": {"deep": [1, 2]}}, {"text": "bye"}])
+"""
+
+
+@pytest.fixture
+def app(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Be in the folder of an app that never ran."""
+    (tmp_path / "manifest.json").write_text(json.dumps(MANIFEST))
+    (tmp_path / "greet.py").write_text(SCRIPT)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATTERNS_DATABASE_URL", database)
+    return tmp_path
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert run(list(arguments)) == 0
+    return capsys.readouterr().out
+
+
+def test_an_app_that_never_ran_says_so(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["table", "list"]) == 2
+
+    assert capsys.readouterr().err == (
+        'error[not-deployed] App "looked" has not run yet: there is nothing to show\n'
+        "  hint: patterns run, or patterns dev\n"
+    )
+    assert printed(capsys, "why", "greet").startswith("greet: not deployed yet")
+
+
+def test_a_triggered_node_is_seen_everywhere(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "done" in printed(capsys, "trigger", "greet.py")
+
+    rows = json.loads(printed(capsys, "table", "data", "greetings", "--json"))
+    assert [{name: row[name] for name in row if name != "patterns_id"} for row in rows] == [
+        {"text": "hello", "n": {"deep": [1, 2]}},
+        {"text": "bye", "n": None},
+    ]
+    assert printed(capsys, "table", "data", "greetings", "--limit", "1").endswith("1 of 2 rows\n")
+    assert "greet  " in printed(capsys, "table", "list")
+    assert "jsonb" in printed(capsys, "table", "schema", "greetings")
+    csv = printed(capsys, "table", "data", "greetings", "--format", "csv", "--columns", "n,text")
+    assert csv.split("\n")[0] == "patterns_id,n,text"
+    assert csv.split("\n")[1].endswith(',"{""deep"": [1, 2]}",hello')
+    (ran,) = json.loads(printed(capsys, "runs", "--json"))
+    assert (ran["node"], ran["reason"], ran["state"], ran["rows_out"]) == ("greet", "manual", "done", 2)
+    assert printed(capsys, "logs", "greet").endswith("  greeting\n")
+    assert printed(capsys, "why", "greet").startswith("greet: runs only when asked")
+    assert printed(capsys, "held", "list") == "No record is set aside.\n"
+    assert "FAILED" not in printed(capsys, "doctor")
+    assert printed(capsys, "reset", "--data", "--yes") == "1 table with 2 rows: deleted\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["table", "data", "greeting"], 'did you mean "greetings"?'),
+        (["table", "data", "greetings", "--columns", "txt"], 'did you mean "text"?'),
+        (["table", "data", "greetings", "--where", "text ="], 'The condition "text =" is no SQL expression'),
+        (["logs", "greeet"], 'did you mean "greet"?'),
+        (["trigger", "greeet"], 'did you mean "greet"?'),
+        (["held", "show", "4"], "No held record has the number 4; known: none"),
+        (["reset"], "patterns reset --data"),
+        (["rename", "greet"], "patterns rename OLD NEW"),
+        (["db", "restore", "missing.dump"], 'There is no file "missing.dump"'),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_mistakes_are_answered_with_what_is_known(
+    app: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    run(["trigger", "greet"])
+
+    assert run(arguments) == 2
+
+    assert message in capsys.readouterr().err
