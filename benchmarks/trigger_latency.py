@@ -10,7 +10,7 @@ import urllib.request
 from workbench import QUICK, app_folder, dev, percentile, tell
 
 from patterns_os.adapters.postgres.connect import connect
-from patterns_os.composition import open_database
+from patterns_os.composition.running import open_database
 
 NODES, ROUNDS, PORT = 10, 5 if QUICK else 50, 3911
 SCRIPT = """import time; started = time.time_ns()

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PATTERNS = [sys.executable, "-m", "patterns_os"]
+PATTERNS = [str(Path(sys.executable).parent / "patterns")]
 QUICK = bool(os.environ.get("PATTERNS_BENCH_QUICK"))
 
 
@@ -30,10 +30,11 @@ def app_folder(manifest: dict, files: dict[str, str], configuration: dict | None
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def command(folder: Path, *arguments: str, **options: object) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [*PATTERNS, *arguments], cwd=folder, check=True, capture_output=True, text=True, **options
-    )
+def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    done = subprocess.run([*PATTERNS, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"patterns {' '.join(arguments)}: {done.stdout}{done.stderr}")
+    return done
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import click
 import typer
 
 from patterns_os.cli.console import print_json, say, width
-from patterns_os.composition import find_app, load
+from patterns_os.composition.authoring import find_app, load
 from patterns_os.diagnostics import Severity, render_diagnostic
 from patterns_os.graph.render import render_json, render_terminal
 from patterns_os.plan.compile import Compiled

@@ -10,7 +10,8 @@ from patterns_os.adapters.postgres.backup import dump
 from patterns_os.adapters.postgres.backup import restore as restore_database
 from patterns_os.cli.confirm import confirm
 from patterns_os.cli.console import note, print_json, say
-from patterns_os.composition import find_app, load, open_database
+from patterns_os.composition.authoring import find_app, load
+from patterns_os.composition.running import open_database
 from patterns_os.errors import UsageError
 
 app = typer.Typer(

@@ -14,7 +14,8 @@ from patterns_os.adapters.postgres.wakeups import listen
 from patterns_os.cli.console import note, say, styled
 from patterns_os.cli.live import LiveView, describe_failure
 from patterns_os.cli.session import Opened, at_work, opened, workplace
-from patterns_os.composition import Parts, configuration_of, deploy, load
+from patterns_os.composition.authoring import configuration_of, load
+from patterns_os.composition.running import Parts, deploy
 from patterns_os.control.rescuer import Rescuer
 from patterns_os.diagnostics import has_errors, render_diagnostic
 from patterns_os.errors import PatternsError
@@ -26,7 +27,7 @@ from patterns_os.service.webhooks import WebhookEndpoint
 from patterns_os.settings import DEFAULT_HOST, DEFAULT_PORT, STATE_FOLDER
 from patterns_os.triggers.cron import parse_cron
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 _SETTLE_MS = 80
 
 

@@ -9,7 +9,7 @@ import click
 
 from patterns_os.adapters.files.authored import Change, read_authored, write_changes
 from patterns_os.cli.console import note, say
-from patterns_os.composition import find_app, load
+from patterns_os.composition.authoring import find_app, load
 from patterns_os.diagnostics import Diagnostic, Severity, has_errors, quote, render_diagnostic
 from patterns_os.errors import CompileError, UsageError
 from patterns_os.graph.vertices import Access, Graph

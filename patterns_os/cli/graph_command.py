@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from patterns_os.cli.console import note, say, width
-from patterns_os.composition import find_app, load
+from patterns_os.composition.authoring import find_app, load
 from patterns_os.diagnostics import has_errors, quote
 from patterns_os.errors import CompileError, PermanentError, UsageError
 from patterns_os.graph.render import render_json, render_mermaid, render_svg, render_terminal

@@ -9,7 +9,8 @@ from pathlib import Path
 from patterns_os.adapters.local.folder import Holder, holder
 from patterns_os.adapters.postgres.reports import PostgresReports, open_reports
 from patterns_os.cli.console import note
-from patterns_os.composition import Database, find_app, load, open_database
+from patterns_os.composition.authoring import find_app, load
+from patterns_os.composition.running import Database, open_database
 from patterns_os.diagnostics import did_you_mean, quote
 from patterns_os.errors import CompileError, UsageError
 from patterns_os.plan.compile import Compiled

@@ -8,7 +8,7 @@ import typer
 from patterns_os.cli.console import note, print_json, say
 from patterns_os.cli.looking import unknown_node
 from patterns_os.cli.session import opened
-from patterns_os.composition import find_app, load_plan
+from patterns_os.composition.authoring import find_app, load_plan
 from patterns_os.errors import UsageError
 from patterns_os.plan.spec import Plan
 

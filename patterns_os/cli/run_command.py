@@ -10,7 +10,7 @@ from patterns_os.cli.live import LiveView, picture, tell_failures
 from patterns_os.cli.session import Opened, at_work, opened
 from patterns_os.settings import PATIENCE_S
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command(epilog="Example: patterns run && patterns table data completions")

@@ -12,7 +12,7 @@ import typer
 
 from patterns_os.adapters.secrets.local import LocalSecrets
 from patterns_os.cli.console import box, note, print_json, say, width
-from patterns_os.composition import find_app, load, secrets_of
+from patterns_os.composition.authoring import find_app, load, secrets_of
 from patterns_os.diagnostics import did_you_mean, quote
 from patterns_os.errors import PatternsError, UsageError
 from patterns_os.plan.compile import Compiled

@@ -9,16 +9,8 @@ from pathlib import Path
 
 from patterns_os.adapters.local.folder import own_folder
 from patterns_os.cli.console import note
-from patterns_os.composition import (
-    Database,
-    Parts,
-    deploy,
-    find_app,
-    load_plan,
-    node_environment,
-    node_secrets,
-    open_database,
-)
+from patterns_os.composition.authoring import find_app, load_plan, node_environment, node_secrets
+from patterns_os.composition.running import Database, Parts, deploy, open_database
 from patterns_os.diagnostics import render_diagnostic
 from patterns_os.launcher.supervisor import RunEvent, Supervisor, Workplace
 from patterns_os.plan.compile import Compiled

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from patterns_os.cli.console import box, cell_text, note, print_json, say, styled, width
-from patterns_os.composition import find_app, load_plan, node_environment, node_secrets
+from patterns_os.composition.authoring import find_app, load_plan, node_environment, node_secrets
 from patterns_os.diagnostics import did_you_mean, quote
 from patterns_os.errors import UsageError
 from patterns_os.graph.vertices import Graph

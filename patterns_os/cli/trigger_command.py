@@ -14,7 +14,8 @@ from patterns_os.cli.live import LiveView, picture
 from patterns_os.cli.looking import not_deployed, unknown_node, word
 from patterns_os.cli.run_command import report
 from patterns_os.cli.session import Opened, at_work, opened
-from patterns_os.composition import find_app, load_plan, open_database
+from patterns_os.composition.authoring import find_app, load_plan
+from patterns_os.composition.running import open_database
 from patterns_os.errors import UsageError
 from patterns_os.plan.spec import Plan
 from patterns_os.settings import PATIENCE_S

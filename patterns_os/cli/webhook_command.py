@@ -18,7 +18,7 @@ from patterns_os.cli.live import LiveView, picture
 from patterns_os.cli.run_command import report
 from patterns_os.cli.session import Opened, at_work, opened
 from patterns_os.cli.shell_json import AmbiguousError, read_eaten_json
-from patterns_os.composition import configuration_of, find_app, load_plan, node_secrets
+from patterns_os.composition.authoring import configuration_of, find_app, load_plan, node_secrets
 from patterns_os.control.ingest import Answer, parse_payload
 from patterns_os.diagnostics import did_you_mean, quote
 from patterns_os.errors import TemporaryError, UsageError
@@ -26,7 +26,7 @@ from patterns_os.plan.spec import Plan, PlannedWebhook
 from patterns_os.settings import DEFAULT_PORT, PATIENCE_S
 from patterns_os.triggers.signatures import sign
 
-app = typer.Typer(no_args_is_help=True, help="Send test events to webhooks, and list them.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Send test events to webhooks, and list them.")
 
 _ACCEPTED = 300
 

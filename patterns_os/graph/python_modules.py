@@ -4,6 +4,7 @@ Pure and without recursion over the tree, so that deep nesting ends in a diagnos
 """
 
 import ast
+import sys
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -83,6 +84,7 @@ class Module:
         attributes: What binds each attribute name, on whatever object, class bodies included.
         additions: What is added to the collection of a name (`names.append(x)`), by scope and name.
         scope_of: The scope that an expression is evaluated in.
+        returns: What a function returns, in source order.
         loops_of: The loops around a call, outermost first, up to the function that holds it.
         stars: SDK-like modules from which everything is imported (`from x import *`).
     """
@@ -96,6 +98,7 @@ class Module:
     additions: dict[str, list[ast.expr | None]] = field(default_factory=lambda: defaultdict(list))
     scope_of: dict[ast.AST, Scope] = field(default_factory=dict)
     loops_of: dict[ast.AST, tuple[Loop, ...]] = field(default_factory=dict)
+    returns: dict[Scope, list[ast.expr]] = field(default_factory=lambda: defaultdict(list))
     nodes: list[ast.AST] = field(default_factory=list)
     stars: list[Imported] = field(default_factory=list)
 
@@ -167,6 +170,9 @@ def too_deep(file: str) -> Diagnostic:
 def find_import(file: str, imported: Imported, files: Mapping[str, bytes]) -> str | None:
     """Give the file of the app that an import in `file` names, or `None` if it is not the app's."""
     folder = PurePosixPath(file).parent
+    if not imported.level and imported.module.partition(".")[0] in sys.stdlib_module_names:
+        # The standard library wins at run time too: an app's `copy.py` does not stand in for Python's own.
+        return None
     parts = [part for part in imported.module.split(".") if part]
     if imported.level:
         for _ in range(imported.level - 1):
@@ -264,6 +270,8 @@ class _Binder:
                 self._add(scope, name, Defined(node))
             case ast.ExceptHandler(name=str() as name) | ast.MatchAs(name=str() as name):
                 self._add(scope, name, Changed(f'"{name}" is bound at run time'))
+            case ast.Return(value=ast.expr() as value):
+                self._module.returns[scope].append(value)
             case ast.Global(names=names) | ast.Nonlocal(names=names):
                 self._global[scope].update(names)
             case ast.Import() | ast.ImportFrom():

@@ -15,6 +15,7 @@ import select
 import signal
 import socket
 import sys
+import sysconfig
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -79,7 +80,7 @@ class NodeProcess:
         os.environ.clear()
         os.environ.update(message["environment"])
         os.chdir(self._folder)
-        sys.path.insert(0, str((self._folder / self._node.file).parent))
+        sys.path.insert(_after_standard_library(), str((self._folder / self._node.file).parent))
         self._code: CodeType | None = None
 
     def _run(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -151,6 +152,13 @@ class NodeProcess:
         if grown > _GROWTH_BYTES:
             return f"it grew by {grown // 1_048_576} MB"
         return "isolation is per run" if self._node.isolation == "run" else None
+
+
+def _after_standard_library() -> int:
+    """Give the place in `sys.path` for an app's folder: its `copy.py` is no substitute for Python's own."""
+    own = sysconfig.get_path("stdlib")
+    places = [i for i, path in enumerate(sys.path) if path.startswith(own) and "site-packages" not in path]
+    return max(places, default=-1) + 1
 
 
 def _memory_bytes() -> int:

@@ -161,6 +161,7 @@ class Supervisor:
         orphans = orphans_of(await self._claims.owned_lanes(), self.name)
         if orphans:
             await self._claims.rescue(orphans)
+        await self._claims.retry_now()
 
     async def serve(self, *, until_quiet: bool = False, patience_s: float = 0.0) -> None:
         """Execute what is due, until `stop` or, if asked for, until nothing is due.

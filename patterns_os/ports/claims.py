@@ -119,6 +119,10 @@ class Claims(Protocol):
         """Take lanes away from launchers that are gone, if token and owner are still these; give how many."""
         ...
 
+    async def retry_now(self) -> None:
+        """Let lanes that wait for the world or the configuration try at once."""
+        ...
+
     async def collect(self, most: int) -> int:
         """Take away what nobody needs any more, at most so many rows of each kind; give how many went."""
         ...

@@ -121,6 +121,10 @@ class PostgresClaims:
         )
         return int(rows[0]["taken"])
 
+    async def retry_now(self) -> None:
+        """Let lanes that wait for the world or the configuration try at once."""
+        await self._tell.rows("select patterns_os.retry_now_v1(%s)", (self._app,))
+
     async def collect(self, most: int) -> int:
         """Take away what nobody needs any more."""
         rows = await self._tell.rows("select patterns_os.collect_v1(%s, %s) as gone", (self._app, most))

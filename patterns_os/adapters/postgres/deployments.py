@@ -344,4 +344,5 @@ def _activate(connection: psycopg.Connection[DictRow], app: int, plan: Plan) -> 
     ).fetchone()
     assert row is not None  # noqa: S101 - the statement always returns a row
     connection.execute("update patterns_os.apps set active = %s where id = %s", (row["id"], app))
+    connection.execute("select patterns_os.retry_now_v1(%s)", (app,))
     return int(row["id"]), True

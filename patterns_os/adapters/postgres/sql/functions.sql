@@ -573,6 +573,18 @@ begin
     return _count;
 end $$;
 
+-- Lets lanes that wait for the world or the configuration try at once: somebody has just started the app, or
+-- deployed another version, and may have mended it. Records keep the times of their retries.
+create or replace function patterns_os.retry_now_v1(_app int) returns void
+language plpgsql security definer set search_path = pg_catalog as $$
+begin
+    perform patterns_os.check_caller(_app);
+    update patterns_os.lanes l set not_before = null
+    from patterns_os.nodes n
+    where n.id = l.node and n.app = _app and l.run is null and l.not_before is not null
+      and (l.narrow is null or l.error ->> 'family' in ('temporary', 'permanent', 'infrastructure'));
+end $$;
+
 -- Raises the beat of a launcher and of its live lanes; gives the runs that are still its own.
 create or replace function patterns_os.beat_v1(_app int, _launcher text) returns bigint[]
 language plpgsql security definer set search_path = pg_catalog set plan_cache_mode = force_generic_plan as $$

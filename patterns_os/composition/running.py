@@ -1,19 +1,14 @@
-"""The one place that knows every adapter: an app's folder becomes parts that work together.
-
-Commands ask for what they need (`load`, `open_database`, `deploy`, `Local`); nothing is kept between commands.
-"""
+"""An app's database reached, its plan deployed, and its async parts on it."""
 
 import asyncio
 import os
 import shutil
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from patterns_os.adapters.files.sources import load_sources
 from patterns_os.adapters.local.credentials import Credentials
 from patterns_os.adapters.local.folder import make_state_folder
 from patterns_os.adapters.postgres.claims import PostgresClaims
@@ -22,19 +17,13 @@ from patterns_os.adapters.postgres.deliveries import PostgresDeliveries
 from patterns_os.adapters.postgres.deployments import PostgresDeployments
 from patterns_os.adapters.postgres.schedules import PostgresSchedules
 from patterns_os.adapters.postgres.server import EmbeddedServer
-from patterns_os.adapters.secrets.dotenv import DotenvSecrets
-from patterns_os.adapters.secrets.environment import EnvironmentSecrets
-from patterns_os.adapters.secrets.layered import LayeredSecrets
-from patterns_os.adapters.secrets.local import LocalSecrets
+from patterns_os.composition.authoring import configuration_of, secret_lookup
 from patterns_os.control.ingest import Ingest
 from patterns_os.control.scheduler import Scheduler
-from patterns_os.errors import CompileError, TemporaryError, UsageError
-from patterns_os.graph.sources import Sources
-from patterns_os.manifest.configuration import ConfigurationSpec
-from patterns_os.plan.compile import Compiled, compile_app
+from patterns_os.errors import TemporaryError
+from patterns_os.plan.compile import Compiled
 from patterns_os.plan.spec import Plan
 from patterns_os.ports.deployments import Deployment
-from patterns_os.ports.secrets import SecretStore
 from patterns_os.settings import DATABASE_URL_VARIABLE, LEAST_FREE_BYTES, state_folder
 from patterns_os.triggers.cron import parse_cron
 
@@ -58,55 +47,6 @@ class Database:
     embedded: bool
     notice: str | None = None
     revive: Callable[[], object] = lambda: None
-
-
-def find_app(start: Path) -> Path:
-    """Give the nearest folder with a manifest, from `start` upwards.
-
-    Raises:
-        UsageError: There is none (`no-app`).
-    """
-    start = start.resolve()
-    for folder in (start, *start.parents):
-        if (folder / "manifest.json").is_file() or (folder / "graph.yml").is_file():
-            return folder
-    raise UsageError(
-        f'No app here: neither "{start}" nor a folder above it has a manifest.json',
-        code="no-app",
-        hint="patterns create app my-app && cd my-app",
-    )
-
-
-def secrets_of(app: Path, environ: Mapping[str, str] | None = None) -> LayeredSecrets:
-    """Give where the app's secrets are looked up: the environment, `.env`, then the encrypted store."""
-    environ = os.environ if environ is None else environ
-    layers: list[SecretStore] = [EnvironmentSecrets(environ), DotenvSecrets(app), LocalSecrets(app, environ)]
-    return LayeredSecrets(layers)
-
-
-def load(app: Path) -> Compiled:
-    """Read and compile the app's folder."""
-    return compile_app(
-        Sources(load_sources(app)), parse_cron=parse_cron, lookup=secrets_of(app).get, folder=app.name
-    )
-
-
-def load_plan(app: Path) -> tuple[Compiled, Plan]:
-    """Read and compile the app, and insist that it has no errors.
-
-    Raises:
-        CompileError: It has; carries all findings.
-    """
-    compiled = load(app)
-    if compiled.plan is None:
-        raise CompileError(compiled.diagnostics)
-    return compiled, compiled.plan
-
-
-def configuration_of(compiled: Compiled) -> ConfigurationSpec:
-    """Give what patterns.json says, all defaults where there is none."""
-    parsed = compiled.configuration
-    return parsed.spec if parsed is not None and parsed.spec is not None else ConfigurationSpec()
 
 
 @contextmanager
@@ -188,41 +128,6 @@ class Parts:
     async def close(self) -> None:
         """Close all connections."""
         await asyncio.gather(self.claims.close(), self.deliveries.close(), self.schedules.close())
-
-
-def node_secrets(app: Path, plan: Plan) -> dict[str, str]:
-    """Give the values of all secrets that the plan names; those that are not set are left out."""
-    store = secrets_of(app)
-    names = {name for node in plan.nodes for name in node.secrets}
-    names |= {model.secret for model in plan.models if model.secret}
-    names |= {
-        str(hook.verify["secret"]) for hook in plan.webhooks if hook.verify and hook.verify.get("secret")
-    }
-    found = {name: store.get(name) for name in sorted(names)}
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def secret_lookup(app: Path) -> Callable[[str], str | None]:
-    """Give a question for values of secrets: a change is seen within a second, few requests read files."""
-    store = secrets_of(app)
-    known: dict[str, tuple[float, str | None]] = {}
-
-    def value_of(name: str) -> str | None:
-        now = time.monotonic()
-        found = known.get(name)
-        if found is None or now - found[0] > 1.0:
-            found = known[name] = (now, store.get(name))
-        return found[1]
-
-    return value_of
-
-
-def node_environment(app: Path) -> dict[str, str]:
-    """Give the environment of scripts on a laptop: the shell's without our own variables, and `.env`."""
-    dotenv = DotenvSecrets(app)
-    extra = {name: dotenv.get(name) or "" for name in dotenv.names()}
-    shell = {name: value for name, value in os.environ.items() if not name.startswith("PATTERNS_")}
-    return {**extra, **shell}
 
 
 def disk_check(folder: Path) -> Callable[[], bool]:
