@@ -34,7 +34,7 @@ SDK_MODULE = "patterns"
 SDK_NAMES = frozenset({"Table", "File", "Model", "Parameter", "State", "Secret", "Connection", "Stream"})
 MOST_CASES = 500
 """Environments followed for one expression; a script with more gets `Opaque` for the rest."""
-MOST_STEPS = 60_000
+MOST_STEPS = 20_000
 """Expressions looked at in one script, which bounds the time of hostile sources."""
 MOST_DEPTH = 60
 
@@ -115,7 +115,9 @@ class Evaluator:
     files: Mapping[str, bytes]
     _steps: int = 0
     _cuts: int = 0
-    _known: dict[ast.expr, Values] = field(default_factory=dict)
+    _known: dict[tuple[ast.expr, frozenset[object]], Values] = field(default_factory=dict)
+    _cases: dict[Scope, list[Environment]] = field(default_factory=dict)
+    _imports: dict[tuple[str, Imported], Module | None] = field(default_factory=dict)
     _active: set[tuple[object, str]] = field(default_factory=set)
     _calls: dict[ast.AST, list[tuple[Module, ast.Call]]] | None = None
     _escaped: set[ast.AST] = field(default_factory=set)
@@ -128,8 +130,9 @@ class Evaluator:
 
     def evaluate(self, node: ast.expr, module: Module, pins: Environment = NOTHING) -> Values:
         """Give the values that the expression can have, each once, in the order in which they are met."""
-        if not pins and node in self._known:
-            return self._known[node]
+        key = (node, frozenset(pins.items()))
+        if key in self._known:
+            return self._known[key]
         self._steps += 1
         if self.is_exhausted:
             return (Opaque("the script has too many cases to follow"),)
@@ -143,8 +146,8 @@ class Evaluator:
         finally:
             self._active.discard(guard)
         # What was cut short on the way here may be known when it is asked for from elsewhere.
-        if not pins and not self._indexing and self._cuts == cuts:
-            self._known[node] = found
+        if not self._indexing and self._cuts == cuts:
+            self._known[key] = found
         return found
 
     def environments(self, call: ast.Call, module: Module) -> list[Environment]:
@@ -291,8 +294,11 @@ class Evaluator:
         return (LocalModule(found),) if imported.name is None else self.member(found, imported.name)
 
     def _local(self, imported: Imported, module: Module) -> Module | None:
-        file = find_import(module.file, imported, self.files)
-        return self.modules.get(file) if file else None
+        key = (module.file, imported)
+        if key not in self._imports:
+            file = find_import(module.file, imported, self.files)
+            self._imports[key] = self.modules.get(file) if file else None
+        return self._imports[key]
 
     def _with_additions(self, values: Values, name: str, module: Module, pins: Environment) -> Values:
         added = module.additions.get(name)
@@ -448,9 +454,8 @@ class Evaluator:
                 return self.evaluate(function.body, module, pins)
             return _once(
                 value
-                for node in ast.walk(function)
-                if isinstance(node, ast.Return) and node.value and module.scope_of.get(node) is function
-                for value in self.evaluate(node.value, module, pins)
+                for returned in module.returns.get(function, ())
+                for value in self.evaluate(returned, module, pins)
             ) or (Opaque(f'"{function.name}" returns nothing that the text shows'),)
         finally:
             self._active.discard(guard)
@@ -500,22 +505,37 @@ class Evaluator:
             scope = module.outer[scope]
         if scope is None or not arguments_of(scope):
             return [NOTHING]
+        if scope in self._cases:
+            return self._cases[scope]
         guard = (scope, "cases")
         calls = self._calls_of(scope)
         if guard in self._active:
             self._cuts += 1
-        if guard in self._active or not calls or scope in self._escaped:
             return [NOTHING]
+        if not calls or scope in self._escaped:
+            return [NOTHING]
+        cuts = self._cuts
         self._active.add(guard)
         try:
-            cases = (
-                self._pinned(scope, call, caller, pins)
-                for caller, call in calls
-                for pins in self.environments(call, caller)
-            )
-            return list(islice(cases, MOST_CASES))
+            found = list(islice(self._call_cases(scope, calls), MOST_CASES))
         finally:
             self._active.discard(guard)
+        if self._cuts == cuts and not self._indexing:
+            self._cases[scope] = found
+        return found
+
+    def _call_cases(self, function: Function, calls: list[tuple[Module, ast.Call]]) -> Iterator[Environment]:
+        seen = set()
+        for caller, call in calls:
+            for pins in self.environments(call, caller):
+                self._steps += 1
+                if self.is_exhausted:
+                    return
+                case = self._pinned(function, call, caller, pins)
+                key = frozenset(case.items())
+                if key not in seen:
+                    seen.add(key)
+                    yield case
 
     def _loop_cases(
         self, loop: Loop, place: ast.AST, module: Module, cases: Iterable[Environment]

@@ -304,7 +304,7 @@ def _syntax_diagnostic(rendered: Rendered, error: ParseError) -> Diagnostic:
         line_start = rendered.text.find("\n", line_start) + 1
     offset = line_start + max(column - len(near), 0)
     description = str(found.get("description") or "")
-    expected = re.fullmatch(r"Expect(?:ing|ed) (\S+)(?: .*)?", description)
+    expected = re.fullmatch(r"Expect(?:ing|ed) (.+?)(?: (?:but|after) .*)?", description)
     reason = f", expected {quote(expected[1])}" if expected else ""
     return Diagnostic(
         code="sql-syntax",

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from patterns_os.diagnostics import render_diagnostic
@@ -278,6 +278,7 @@ FILES = {
 }
 
 
+@settings(deadline=None)
 @given(st.permutations(SCRIPTS), st.permutations(WEBHOOKS), st.permutations(STORES))
 def test_the_order_of_declaration_gives_the_same_graph(scripts, webhooks, stores):
     def shape(manifest):

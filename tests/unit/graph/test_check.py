@@ -198,6 +198,26 @@ def test_two_selects_cannot_replace_one_table():
     ]
 
 
+@pytest.mark.parametrize(
+    ("source", "repeats"),
+    [
+        ("insert into t select * from s", True),
+        ('insert into t select * from {{ Table("s").new }}', False),
+        ("insert into t select * from s where id not in (select id from t)", False),
+        ("create table t as select * from s", False),
+    ],
+)
+def test_an_insert_of_whole_tables_is_a_warning(source, repeats):
+    manifest = {"scripts": [{"file": "q.sql"}], "stores": [{"table": "s"}]}
+    warning = (
+        'warning[insert-repeats] manifest.json:1:29 /scripts/0: each run of "q" inserts all rows of '
+        '"s" again.\n'
+        '  hint: read {{ Table("s").new }} for the rows that are new, or use a bare select, which replaces'
+    )
+
+    assert told(manifest, {"q.sql": source}) == ([warning] if repeats else [])
+
+
 def test_a_parameter_needs_a_value_or_a_default():
     manifest = {"scripts": [{"file": "a.py", "parameters": {"limti": 5}}]}
     source = f'{IMPORT}Parameter("limit", type=int)\nParameter("since", default=None)\nParameter("day")'

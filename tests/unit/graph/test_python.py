@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from patterns_os.diagnostics import Location, Severity, render_diagnostic
@@ -359,6 +359,16 @@ def test_an_unknown_mode_is_an_error():
     ]
 
 
+def test_a_script_with_too_much_to_follow_is_unknown_and_ends_soon():
+    calls = "\n".join(
+        f"def f{i}(n, m):\n    f{i + 1}(n + 'a', m)\n    f{i + 1}(n + 'b', m)" for i in range(40)
+    )
+    source = f"{calls}\ndef f40(n, m): Table(n, m)\nf0('x', 'w')"
+
+    assert "the script has too many cases to follow" in reasons(source)
+
+
+@settings(deadline=None)
 @given(st.integers(0, len(QUICK_START)), st.binary(max_size=8), st.integers(0, 12))
 def test_mutated_bytes_never_raise(place, inserted, dropped):
     source = QUICK_START[:place] + inserted + QUICK_START[place + dropped :]

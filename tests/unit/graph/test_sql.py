@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from patterns_os.diagnostics import Location, render_diagnostic
@@ -268,6 +268,10 @@ ALLOWED = "expected one select, one insert into … select, or one create table 
             'error[sql-syntax] q.sql:1:45: "q.sql" is not valid SQL near "1", expected ")".',
         ),
         (
+            "create table {{ Table('t', 'w') }} as\nselect * from where a",
+            'error[sql-syntax] q.sql:2:15: "q.sql" is not valid SQL near "where", expected "table name".',
+        ),
+        (
             "select 'it''s',\n 'abc",
             'error[sql-syntax] q.sql:2:2: "q.sql" is not valid SQL: a text, name or comment is not closed.',
         ),
@@ -353,6 +357,7 @@ def test_deep_sources_never_raise(source):
     analyse(source)
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(SCRIPT)), st.binary(max_size=8), st.integers(0, 12))
 def test_mutated_bytes_never_raise(place, inserted, dropped):
     result = analyse_sql("q.sql", SCRIPT[:place] + inserted + SCRIPT[place + dropped :], {})
@@ -361,7 +366,12 @@ def test_mutated_bytes_never_raise(place, inserted, dropped):
 
 
 def test_the_new_rows_of_a_table_are_a_stream_and_keep_its_name_for_columns() -> None:
-    script = analyse_sql("q.sql", b'insert into {{ Table("y", "w") }} select x.i from {{ Table("x").new }}', {})
+    script = analyse_sql(
+        "q.sql", b'insert into {{ Table("y", "w") }} select x.i from {{ Table("x").new }}', {}
+    )
 
-    assert [(use.name, use.access) for use in script.analysis.uses] == [("y", Access.WRITE), ("x", Access.STREAM)]
+    assert [(use.name, use.access) for use in script.analysis.uses] == [
+        ("y", Access.WRITE),
+        ("x", Access.STREAM),
+    ]
     assert script.statements == ('select x.i from "patterns_new:x" as "x"',)

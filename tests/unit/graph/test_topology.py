@@ -1,7 +1,7 @@
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from patterns_os.diagnostics import Location
@@ -112,6 +112,7 @@ tables = st.sampled_from(["t", "u", "v", "w"])
 texts = st.builds("{} {} {}".format, names, st.sampled_from("><?"), tables)
 
 
+@settings(deadline=None)
 @given(st.lists(texts, unique=True, max_size=12))
 def test_without_circles_the_order_respects_every_trigger(found):
     result = graph(*found)
@@ -126,6 +127,7 @@ def test_without_circles_the_order_respects_every_trigger(found):
                     assert rank[write.node] < rank[use.node]
 
 
+@settings(deadline=None)
 @given(
     st.lists(texts, unique=True, max_size=12).flatmap(
         lambda found: st.tuples(st.just(found), st.permutations(found))

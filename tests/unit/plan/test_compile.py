@@ -2,7 +2,7 @@ import os
 import subprocess
 import sys
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from patterns_os.diagnostics import render_diagnostic
@@ -174,6 +174,7 @@ def test_an_app_without_sql_does_not_load_its_parser():
     assert result.stdout == "[]\n"
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(FILES)), st.integers(0, 300), st.binary(max_size=6), st.integers(0, 10))
 def test_mutated_files_never_raise(name, place, inserted, dropped):
     content = FILES[name]
