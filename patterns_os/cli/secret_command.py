@@ -34,11 +34,15 @@ _VARIABLE = re.compile(r"(?<!\$)\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
     epilog="Examples: patterns secret set API_KEY  ·  patterns secret set API_KEY - < key.txt",
 )
 def set_secret(
-    name: Annotated[str, typer.Argument(help="Like an environment variable: OPENAI_API_KEY.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Like an environment variable: OPENAI_API_KEY.")
+    ],
     value: Annotated[
         str | None,
         typer.Argument(
-            help="Left out: you are asked for it, unseen. -: read from standard input.", show_default=False
+            metavar="[VALUE]",
+            help="Left out: you are asked for it, unseen. -: read from standard input.",
+            show_default=False,
         ),
     ] = None,
 ) -> None:
@@ -81,7 +85,9 @@ def list_secrets(
 
 
 @app.command(epilog="Example: patterns secret delete OPENAI_API_KEY")
-def delete(name: Annotated[str, typer.Argument(help="As listed by patterns secret list.")]) -> None:
+def delete(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="As listed by patterns secret list.")],
+) -> None:
     """Delete a secret from the local store of the app here."""
     folder = find_app(Path.cwd())
     secrets = secrets_of(folder)

@@ -29,11 +29,12 @@ Rows = list[dict[str, Any]]
     epilog="""Example: echo '[{"text": "hello"}]' > rows.json && patterns test my_node --rows rows.json"""
 )
 def test(
-    node: Annotated[str, typer.Argument(help="Name or file of a Python node.")],
+    node: Annotated[str, typer.Argument(metavar="NODE", help="Name or file of a Python node.")],
     rows: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE", help='JSON: [rows] of its input, or {"table": [rows]}; - for standard input.'
+            metavar="FILE",
+            help="JSON: a list of rows of its input, or an object of table and rows; - for standard input.",
         ),
     ] = None,
     parameter: Annotated[
