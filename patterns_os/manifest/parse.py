@@ -1,6 +1,7 @@
 """Both files from bytes to specs, with everything that is wrong found in one go."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -8,11 +9,11 @@ from pydantic import ValidationError
 
 from patterns_os.diagnostics import Diagnostic, has_errors, sort_diagnostics
 from patterns_os.manifest.configuration import ConfigurationSpec, Lookup, interpolate
-from patterns_os.manifest.document import Document, parse_document
+from patterns_os.manifest.document import Document, Part, parse_document
 from patterns_os.manifest.names import duplicate_names_in_configuration, duplicate_names_in_manifest
 from patterns_os.manifest.spec import ManifestSpec
 from patterns_os.manifest.values import Spec
-from patterns_os.manifest.violations import explain_violations
+from patterns_os.manifest.violations import explain_violations, violated_paths
 
 Kind = TypeVar("Kind", bound=Spec)
 
@@ -22,8 +23,9 @@ class Parsed(Generic[Kind]):
     """What a file says.
 
     Attributes:
-        spec: `None` only where the file has no shape that could be used; with mended mistakes and duplicate
-            names there is one, so look at `is_good` before acting on it.
+        spec: `None` only where the file has no shape that could be used. With mended mistakes, duplicate
+            names, or keys that had to be left out there is one, so that what else is wrong is found in the
+            same go: look at `is_good` before acting on it.
         document: Where everything stands.
         diagnostics: All findings, sorted by place.
     """
@@ -77,4 +79,23 @@ def _parse(
         spec = kind.model_validate(data)
     except ValidationError as error:
         findings += explain_violations(error, kind, document)
+        spec = _mended(kind, data, violated_paths(error, kind))
     return Parsed(spec=spec, document=document, diagnostics=sort_diagnostics(findings))
+
+
+def _mended(kind: type[Kind], data: Any, paths: Sequence[tuple[Part, ...]]) -> Kind | None:  # noqa: ANN401 - plain JSON data
+    """Give the spec of the data without the keys that are wrong, `None` where that is no spec either.
+
+    Only keys of objects are left out: the places of list items must stay what they are in the document.
+    """
+    mended = deepcopy(data)
+    for path in paths:
+        parent: Any = mended
+        for part in path[:-1]:
+            parent = parent[int(part)] if isinstance(parent, list) else (parent or {}).get(part)
+        if isinstance(parent, dict) and path:
+            parent.pop(path[-1], None)
+    try:
+        return kind.model_validate(mended)
+    except ValidationError:
+        return None

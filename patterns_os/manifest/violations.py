@@ -23,6 +23,12 @@ def explain_violations(error: ValidationError, kind: type[Spec], document: Docum
     return [_explain(detail, kind, document) for detail in details]
 
 
+def violated_paths(error: ValidationError, kind: type[Spec]) -> list[Path]:
+    """Give the path into the document of each violation."""
+    details = error.errors(include_url=False, include_input=False)
+    return [_follow(kind, detail["loc"])[1] for detail in details]
+
+
 def _explain(detail: ErrorDetails, kind: type[Spec], document: Document) -> Diagnostic:
     spec, path = _follow(kind, detail["loc"])
     match detail["type"]:

@@ -608,7 +608,7 @@ def test_the_value_of_a_variable_is_never_shown():
 
     parsed = parse_configuration(text, lookup=lambda _name: "hush")
 
-    assert parsed.spec is None
+    assert not parsed.is_good
     assert "hush" not in "\n".join(map(render_diagnostic, parsed.diagnostics))
 
 
@@ -633,3 +633,13 @@ def test_any_json_gives_a_spec_or_findings_with_known_codes(data):
     ):
         assert parsed.spec is not None or parsed.diagnostics
         assert all(found.code in CODES and found.where is not None for found in parsed.diagnostics)
+
+
+def test_keys_that_are_wrong_do_not_hide_the_rest() -> None:
+    parsed = parse_manifest(
+        b'{"name": "a", "titel": 1, "scripts": [{"file": "a.py", "retrys": 1, "timeout": "soon"}]}'
+    )
+
+    assert parsed.spec is not None
+    assert [script.file for script in parsed.spec.scripts] == ["a.py"]
+    assert not parsed.is_good
