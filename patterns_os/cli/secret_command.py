@@ -40,7 +40,7 @@ def set_secret(
     value: Annotated[
         str | None,
         typer.Argument(
-            metavar="[VALUE]",
+            metavar="VALUE",
             help="Left out: you are asked for it, unseen. -: read from standard input.",
             show_default=False,
         ),

@@ -173,7 +173,8 @@ async def _kill_when_stuck(handle: NodeProcessHandle, timeout_s: float) -> None:
     while time.monotonic() - since < timeout_s:
         await asyncio.sleep(min(_WATCH_S, timeout_s / 4))
         boundaries = handle.progress.snapshot().boundaries
-        if boundaries != last:
+        # None is reached before the run has begun: a machine may be slow to start a process.
+        if boundaries != last or not boundaries:
             last, since = boundaries, time.monotonic()
     handle.kill()
 

@@ -442,12 +442,12 @@ def test_sys_exit_ends_the_script_only(app):
         (
             "while True:\n    pass\n",
             "timeout",
-            'node "node" did not reach a record boundary for 1 s and was killed',
+            'node "node" did not reach a record boundary for 2 s and was killed',
         ),
     ],
 )
 def test_a_process_that_ends_or_hangs_is_told(app, script, code, message):
-    use(app, script, timeout=1)
+    use(app, script, timeout=2)
     error = rehearsed(app, code=1)["error"]
 
     assert (error["code"], error["message"]) == (code, message)
