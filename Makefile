@@ -13,13 +13,14 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help quickstart test check benchmark clean
+.PHONY: help quickstart test check benchmark docs clean
 
 help:
 	@echo "make quickstart  set up, run the quick start in ./quick-start, print the resulting table"
 	@echo "make test        set up, run all tests"
 	@echo "make check       set up, run the linter, the type checker, the import contracts, the schema comparison"
 	@echo "make benchmark   set up, measure"
+	@echo "make docs        write the reference of the commands and the schemas anew"
 	@echo "make clean       remove what these commands made"
 
 quickstart: $(INSTALLED)
@@ -37,6 +38,10 @@ check: $(INSTALLED_DEV)
 
 benchmark: $(INSTALLED_DEV)
 	$(BIN)/python benchmarks/run.py
+
+docs: $(INSTALLED_DEV)
+	$(BIN)/python tests/docs/cli_reference.py > docs/cli.md
+	$(BIN)/python -m patterns_os.manifest.schema
 
 clean:
 	rm -rf $(VENV) .benchmarks .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
