@@ -279,8 +279,7 @@ def unknown_models(checked: Checked) -> Iterator[Diagnostic]:
                     message=f'node {quote(node.name)} imports "openai", which the app\'s text model answers, '
                     "and no text model is declared or bound: calls to it will fail.",
                     where=use.where,
-                    hint='add {"name": "text", "provider": "echo"} to "models" in patterns.json to try it '
-                    "offline",
+                    hint="patterns add model text --provider echo (made-up answers, to try it offline)",
                     severity=Severity.WARNING,
                 )
 

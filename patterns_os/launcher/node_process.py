@@ -114,8 +114,7 @@ class NodeProcess:
             }
         except BaseException as error:  # noqa: BLE001 - whatever a script raises is reported, never fatal here
             answer = {"type": "failed", **described(error, self._folder, lines.write)}
-            if isinstance(error, psycopg.Error):
-                self._disconnect()
+            self._disconnect_if_broken()
         finally:
             if session is not None:
                 session.abandon()
@@ -135,10 +134,12 @@ class NodeProcess:
             )
         return self._database
 
-    def _disconnect(self) -> None:
-        if self._database is not None:
+    def _disconnect_if_broken(self) -> None:
+        """Let go of a connection that is closed or stands inside a transaction."""
+        database = self._database
+        if database is not None and (database.closed or database.info.transaction_status != 0):
             with suppress(psycopg.Error):
-                self._database.close()
+                database.close()
             self._database = None
 
     def _leftovers(self, threads: set[threading.Thread]) -> str | None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from patterns import host
+from patterns_os.launcher import wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from patterns_os.launcher.services import Services
 
 _LONGEST_LINE = 16_384
+_OURS = tuple(str(Path(module.__file__ or "").parent) + os.sep for module in (host, wire))
+_DATABASE_FAMILIES = {"PT001": ("stale", "stale-token"), "PT002": ("permanent", "table-without-key")}
 
 
 def compile_script(folder: Path, file: str) -> types.CodeType:
@@ -81,29 +84,33 @@ class Lines:
 
 
 def described(error: BaseException, app: Path, log: Callable[[str, str], None]) -> dict[str, Any]:
-    """Give an error as data, its trace-back (from the author's first frame on) to the log."""
+    """Give an error as data; its trace-back, of the author's frames, goes to the log if it is the author's turn."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename.startswith(str(app))]
-    shown = frames[frames.index(own[0]) :] if own else []
-    # frames of ours below the author's are noise
-    while shown and "patterns_os" in Path(shown[-1].filename).parts:
-        shown.pop()
-    if not isinstance(error, psycopg.Error):
-        text = "".join(
-            ["Traceback (most recent call last):\n", *traceback.format_list(shown)] if shown else []
-        ) + "".join(traceback.format_exception_only(error))
-        for line in text.rstrip().split("\n"):
+    own = [frame for frame in frames if frame.filename.startswith(str(app) + os.sep)]
+    family, code = _family(error)
+    if family not in {"infrastructure", "stale"}:
+        for line in _trace(error, frames, own):
             log("stderr", line)
     place = own[-1] if own else None
-    family, code = _family(error)
     return {
         "family": family,
         "code": code,
         "message": _message(error),
-        "hint": getattr(error, "hint", None),
+        "hint": getattr(error, "hint", None) or _database_hint(error),
         "retry_after_s": getattr(error, "retry_after_s", None),
         "where": f"{Path(place.filename).relative_to(app)}:{place.lineno}" if place else None,
     }
+
+
+def _trace(
+    error: BaseException, frames: traceback.StackSummary, own: list[traceback.FrameSummary]
+) -> list[str]:
+    """Give the trace-back from the author's first frame on, without ours at its end: those are noise."""
+    shown = frames[frames.index(own[0]) :] if own else []
+    while shown and shown[-1].filename.startswith(_OURS):
+        shown.pop()
+    head = ["Traceback (most recent call last):\n", *traceback.format_list(shown)] if shown else []
+    return "".join([*head, *traceback.format_exception_only(error)]).rstrip().split("\n")
 
 
 class _Stream(io.TextIOBase):
@@ -187,8 +194,14 @@ def _family(error: BaseException) -> tuple[str, str]:
     if isinstance(error, psycopg.OperationalError) and (error.sqlstate or "")[:2] in {"", "08", "53", "57"}:
         return "infrastructure", "storage-unreachable"
     if isinstance(error, psycopg.Error):
-        return ("stale", "stale-token") if error.sqlstate == "PT001" else ("node", "database")
+        return _DATABASE_FAMILIES.get(error.sqlstate or "", ("node", "database"))
     family = getattr(error, "family", None)
     if family in {"node", "temporary", "permanent"}:
         return family, getattr(error, "code", "node")
     return "node", "script-failed"
+
+
+def _database_hint(error: BaseException) -> str | None:
+    if isinstance(error, psycopg.Error) and error.sqlstate == "PT002":
+        return 'declare "unique_on" for the table in manifest.json, or call init(unique_on=[…])'
+    return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from copy import deepcopy
 from typing import IO, TYPE_CHECKING, Any
 
 import orjson
@@ -68,6 +69,7 @@ class Session:
         self._places: dict[tuple[str, str], StreamPlace] = {}
         self._writers: dict[str, TableWriter] = {}
         self._state = {key: from_json(value) for key, value in claim.state.items()}
+        self._committed_state = deepcopy(self._state)
         self._state_set: dict[str, Any] = {}
         self._state_deleted: set[str] = set()
         self._again: float | None = None
@@ -279,7 +281,7 @@ class Session:
             writer.clear()
         for place in self._places.values():
             place.back_to_start()
-        self._state = {key: from_json(value) for key, value in self._claim.state.items()}
+        self._state = deepcopy(self._committed_state)
         self._state_set.clear()
         self._state_deleted.clear()
 
@@ -297,6 +299,8 @@ class Session:
             place.committed(position)
         for writer in self._writers.values():
             writer.clear()
+        if not end:
+            self._committed_state = deepcopy(self._state)
         self._state_set.clear()
         self._state_deleted.clear()
         return done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -60,6 +61,7 @@ class TableWriter:
         self._operations: list[Operation] = []
         self._columns: dict[str, ColumnType] | None = None
         self._stages = 0
+        self._turn = threading.RLock()
 
     @property
     def count(self) -> int:
@@ -67,7 +69,11 @@ class TableWriter:
         return sum(operation.count for operation in self._operations)
 
     def add(self, kind: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Buffer copies of the rows: what the script does to them later changes nothing."""
+        """Buffer copies of the rows: what the script does to them later changes nothing. Threads may call it."""
+        with self._turn:
+            self._add(kind, rows)
+
+    def _add(self, kind: str, rows: Sequence[Mapping[str, Any]]) -> None:
         operation = self._operation(kind)
         kept = operation.rows
         for row in rows:
@@ -92,9 +98,10 @@ class TableWriter:
 
     def flush(self) -> None:
         """Send waiting rows ahead; they are committed with the run."""
-        for operation in self._operations:
-            if operation.rows:
-                self._spill(operation)
+        with self._turn:
+            for operation in list(self._operations):
+                if operation.rows:
+                    self._spill(operation)
 
     def clear(self) -> None:
         """Forget everything that waits."""
@@ -118,7 +125,8 @@ class TableWriter:
 
     def body(self) -> dict[str, Any] | None:
         """Give this table's part of the commit, or `None` if there is nothing to write."""
-        operations = [self._operation_body(operation) for operation in self._operations]
+        with self._turn:
+            operations = [self._operation_body(operation) for operation in list(self._operations)]
         given = [operation for operation in operations if operation is not None]
         return {"table": self.table, "operations": given} if given else None
 

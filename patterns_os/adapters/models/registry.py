@@ -77,11 +77,11 @@ def _not_bound(name: str) -> PermanentError:
         "model": "gpt-4o-mini",
         "secret": "OPENAI_API_KEY",
     }
-    offline = {"name": name, "provider": "echo"}
     return PermanentError(
         f"model {quote(name)} is not bound to anything that answers",
         code="model-not-bound",
-        hint=f"add {_binding(bound)} to patterns.json, or {_binding(offline)} for made-up answers",
+        hint=f"patterns add model {name} --provider echo (made-up answers, offline), or add {_binding(bound)} "
+        "to patterns.json",
     )
 
 
