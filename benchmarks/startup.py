@@ -22,7 +22,12 @@ def main() -> None:
             subprocess.run([*PATTERNS, "--help"], cwd=folder, check=True, capture_output=True)
             walls.append(time.perf_counter() - began)
         cpu = min(cpu_of(["--help"], folder) for _ in range(ROUNDS))
-        tell("patterns --help", f"{min(walls) * 1000:.0f} ms wall, {cpu * 1000:.0f} ms CPU", "200 ms", min(walls) < 0.2)
+        tell(
+            "patterns --help",
+            f"{min(walls) * 1000:.0f} ms wall, {cpu * 1000:.0f} ms CPU",
+            "200 ms",
+            min(walls) < 0.2,
+        )
 
         wall, app = first_row(folder)
         tell("empty folder to first row in completions", f"{wall:.2f} s wall", "8 s", wall < 8)
@@ -47,7 +52,11 @@ def first_row(folder: Path) -> tuple[float, Path]:
         if words[:3] == ["add", "script", "my_py.py"]:
             (app / "my_py.py").write_text(SEED_SCRIPT)
         done = subprocess.run(
-            [*PATTERNS, *words], cwd=app if app.exists() else folder, check=True, capture_output=True, text=True
+            [*PATTERNS, *words],
+            cwd=app if app.exists() else folder,
+            check=True,
+            capture_output=True,
+            text=True,
         )
     assert "[echo] hello world" in done.stdout, done
     return time.perf_counter() - began, app

@@ -30,7 +30,9 @@ def main() -> None:
         wall = time.perf_counter() - began
         node = next(view for view in ran if view["node"] == "copy")
         with open_database(folder) as database, connect(database.conninfo) as connection:
-            row = connection.execute("select count(*) as n, count(distinct i) as d from app_throughput.out").fetchone()
+            row = connection.execute(
+                "select count(*) as n, count(distinct i) as d from app_throughput.out"
+            ).fetchone()
     assert (row["n"], row["d"]) == (ROWS, ROWS), row
     rate = ROWS / node["seconds"]
     tell(

@@ -26,7 +26,9 @@ from patterns_os.plan.spec import Plan, PlannedWebhook
 from patterns_os.settings import DEFAULT_PORT, PATIENCE_S
 from patterns_os.triggers.signatures import sign
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Send test events to webhooks, and list them.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Send test events to webhooks, and list them."
+)
 
 _ACCEPTED = 300
 

@@ -1,8 +1,7 @@
 """A page of memory that a node process writes and its supervisor reads, also after the process's death.
 
-It tells how many records the run was given, which one is open, and how many rows it wrote; in the other
-direction it tells the run to stop at the next record boundary. Eight bytes are written at once, so no reader
-sees half a number.
+It tells how many records the run was given and which one is open; in the other direction it tells the run to
+stop at the next record boundary. Eight bytes are written at once, so no reader sees half a number.
 """
 
 import mmap
@@ -14,18 +13,18 @@ from dataclasses import dataclass
 
 _SIZE = 4096
 _NUMBER = struct.Struct("q")
-_BOUNDARIES, _POSITION, _TABLE, _FIRST, _WRITTEN, _STOP, _YIELDED, _AFTER_LOOP = range(0, 64, 8)
+_RECORD = struct.Struct("6q")
+_BOUNDARIES, _POSITION, _TABLE, _FIRST, _YIELDED, _AFTER_LOOP, _STOP = range(0, 56, 8)
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the page says now. `position` 0: no record is open."""
+    """What the page says now. `boundaries` changes with every boundary; `position` 0: no record was opened."""
 
     boundaries: int
     position: int
     table: int
     first: int
-    written: int
     yielded: int
     after_loop: bool
 
@@ -36,6 +35,7 @@ class Progress:
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         self._page = mmap.mmap(descriptor, _SIZE)
+        self._boundaries = 0
 
     @classmethod
     def create(cls) -> "Progress":
@@ -50,20 +50,14 @@ class Progress:
 
     def begin(self) -> None:
         """Forget the run before; a boundary is reached."""
-        for field in (_POSITION, _TABLE, _FIRST, _WRITTEN, _STOP, _YIELDED, _AFTER_LOOP):
+        for field in (_POSITION, _TABLE, _FIRST, _YIELDED, _AFTER_LOOP, _STOP):
             self._set(field, 0)
         self.boundary()
 
     def open_record(self, table: int, first: int, position: int, yielded: int) -> None:
-        """Say which record is being worked on."""
-        page = self._page
-        pack = _NUMBER.pack_into
-        pack(page, _POSITION, position)
-        pack(page, _TABLE, table)
-        pack(page, _FIRST, first)
-        pack(page, _YIELDED, yielded)
-        pack(page, _AFTER_LOOP, 0)
-        pack(page, _BOUNDARIES, yielded + 1 + (self._get(_BOUNDARIES) & ~0xFFFFFFFF))
+        """Say which record is being worked on; a boundary is reached."""
+        self._boundaries += 1
+        _RECORD.pack_into(self._page, 0, self._boundaries, position, table, first, yielded, 0)
 
     def end_of_stream(self) -> None:
         """Say that the loop is over: the last record stays named."""
@@ -72,11 +66,8 @@ class Progress:
 
     def boundary(self) -> None:
         """Say that a boundary was reached: the time-out begins anew."""
-        self._set(_BOUNDARIES, (self._get(_BOUNDARIES) & ~0xFFFFFFFF) + (1 << 32))
-
-    def wrote(self, rows: int) -> None:
-        """Say how many rows the run has written so far."""
-        self._set(_WRITTEN, rows)
+        self._boundaries += 1
+        self._set(_BOUNDARIES, self._boundaries)
 
     def ask_to_stop(self) -> None:
         """Ask the run to end at the next record boundary."""
@@ -91,9 +82,8 @@ class Progress:
         """Read the page."""
         get = self._get
         return Snapshot(
-            get(_BOUNDARIES), get(_POSITION), get(_TABLE), get(_FIRST), get(_WRITTEN), get(_YIELDED),
-            get(_AFTER_LOOP) != 0,
-        )  # fmt: skip
+            get(_BOUNDARIES), get(_POSITION), get(_TABLE), get(_FIRST), get(_YIELDED), get(_AFTER_LOOP) != 0
+        )
 
     def close(self) -> None:
         """Give the page back."""

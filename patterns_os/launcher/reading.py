@@ -23,6 +23,7 @@ SLICE_ROWS = 10_000
 SLICE_OUTPUT_BYTES = 64 * 1024 * 1024
 SLICE_SECONDS = 1.0
 SLICE_START_UPS = 20.0
+_LOOK_EVERY_S = 0.001
 _FIRST_FETCH, _NEXT_FETCH = 200, 2_500
 _READ_CHUNK = 5_000
 _JSONB = 3802
@@ -37,6 +38,7 @@ class Slice:
         self._output_bytes = output_bytes
         self._started = time.monotonic()
         self._until: float | None = None
+        self._looked = 0.0
         self.rows = 0
 
     def first_record(self) -> None:
@@ -46,10 +48,15 @@ class Slice:
             self._until = now + max(SLICE_SECONDS, SLICE_START_UPS * (now - self._started))
 
     def used_up(self) -> bool:
-        """Tell whether the loop shall end at this record boundary."""
+        """Tell whether the loop shall end at this record boundary. Fast loops look once a millisecond."""
+        if self.rows >= SLICE_ROWS:
+            return True
+        now = time.monotonic()
+        if now - self._looked < _LOOK_EVERY_S:
+            return False
+        self._looked = now
         return (
-            self.rows >= SLICE_ROWS
-            or (self._until is not None and time.monotonic() >= self._until)
+            (self._until is not None and now >= self._until)
             or self._progress.stop_asked
             or self._output_bytes() >= SLICE_OUTPUT_BYTES
         )
@@ -179,6 +186,11 @@ class StreamPlace:
             return []
         reached = self.reached()
         return sorted(p for p in {*self._positions[: self._index], *self._done} if p > reached)
+
+    @property
+    def left_some(self) -> bool:
+        """Whether the run gave rows out of order and left some before them: there is more to do at once."""
+        return self.last_given is not None and bool(self.done_beyond())
 
     def committed(self, reached: int) -> None:
         """Take note of a checkpoint."""

@@ -311,7 +311,15 @@ class Session:
         inputs = []
         for place, position in reached.items():
             given = place.given
-            inputs.append({"table": given.table, "stream": given.stream, "from": place.start, "to": position})
+            inputs.append(
+                {
+                    "table": given.table,
+                    "stream": given.stream,
+                    "from": place.start,
+                    "to": position,
+                    "more": place.left_some,
+                }
+            )
             self._remember_done(place)
         return {
             "inputs": inputs,

@@ -115,7 +115,7 @@ async def _lay_columns(
             connection,
             "select patterns_os.add_columns_v1(%s, %s)",
             table,
-            Jsonb({name: kind.sql for name, kind in wanted.items()}),
+            Jsonb([[name, kind.sql] for name, kind in wanted.items()]),
         )
     return {name: known.get(name) or kind for name, kind in described.items()}
 

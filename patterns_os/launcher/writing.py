@@ -207,7 +207,7 @@ class TableWriter:
 
     def _add_columns(self, new: Mapping[str, ColumnType]) -> None:
         """Lay columns; where a reader is in the way for long, the values stay in `patterns_more`."""
-        wanted = Jsonb({name: kind.sql for name, kind in new.items()})
+        wanted = Jsonb([[name, kind.sql] for name, kind in new.items()])
         for attempt in range(_COLUMN_TRIES):
             try:
                 row = self._connection.execute(

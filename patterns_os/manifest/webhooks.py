@@ -57,7 +57,9 @@ class WebhookSpec(Spec):
         description="Table that deliveries are appended to.", examples=["slack_messages"]
     )
     verify: VerifySpec | None = Field(None, description="How senders are checked. Default: not at all.")
-    respond: RespondSpec | None = Field(None, description="What it answers. Default: 200 and nothing.")
+    respond: RespondSpec | None = Field(
+        None, description="What it answers. Default: 200 and the number of rows."
+    )
 
     @property
     def node_name(self) -> str:

@@ -67,7 +67,7 @@ class PostgresDeliveries:
             try:
                 answer = await self._link.rows(
                     "select patterns_os.add_columns_v1(%s, %s) as columns",
-                    (table, Jsonb({name: kind.sql for name, kind in new.items()}, dumps=orjson.dumps)),
+                    (table, Jsonb([[name, kind.sql] for name, kind in new.items()], dumps=orjson.dumps)),
                 )
             except PatternsError:
                 # Somebody reads the table for long: the values travel in patterns_more, nobody waits.

@@ -43,8 +43,12 @@ def migrate(connection: psycopg.Connection[DictRow]) -> list[str]:
 def pending_steps(connection: psycopg.Connection[DictRow]) -> list[str]:
     """Give the names of the steps that `migrate` would take; none if the database is as this release wants it."""
     with translated():
-        there = connection.execute("select to_regclass('patterns_os.migrations') is not null as there").fetchone()
-        rows = connection.execute("select name from patterns_os.migrations") if there and there["there"] else ()
+        there = connection.execute(
+            "select to_regclass('patterns_os.migrations') is not null as there"
+        ).fetchone()
+        rows = (
+            connection.execute("select name from patterns_os.migrations") if there and there["there"] else ()
+        )
         done = {row["name"] for row in rows}
     wanted = [*(name for _, name, _ in _migrations()), _functions()[0]]
     return [name for name in wanted if name not in done]

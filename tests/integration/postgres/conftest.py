@@ -65,10 +65,21 @@ class Hands:
         )  # fmt: skip
         return found[0] if found else None
 
-    def commit(self, claim: dict[str, Any], to: int | None = None, rows: list[dict[str, Any]] | None = None, **body: Any) -> Any:
+    def commit(
+        self,
+        claim: dict[str, Any],
+        to: int | None = None,
+        rows: list[dict[str, Any]] | None = None,
+        **body: Any,
+    ) -> Any:
         """Commit a claim: the range up to `to` (all of it by default), rows for `dst`."""
         inputs = [
-            {"table": i["table"], "stream": i["stream"], "from": i["from"], "to": i["to"] if to is None else to}
+            {
+                "table": i["table"],
+                "stream": i["stream"],
+                "from": i["from"],
+                "to": i["to"] if to is None else to,
+            }
             for i in claim["inputs"]
             if i["access"] == "stream"
         ]
@@ -77,10 +88,20 @@ class Hands:
             operation = {"kind": "append", "columns": sorted(rows[0]), "rows": rows}
             outputs = [{"table": self.deployment.tables["dst"], "operations": [operation]}]
         whole = {"inputs": inputs, "outputs": outputs, "end": True, **body}
-        return self.one("select patterns_os.commit_v1(%s, %s, %s)", claim["run"], claim["token"], Jsonb(whole))
+        return self.one(
+            "select patterns_os.commit_v1(%s, %s, %s)", claim["run"], claim["token"], Jsonb(whole)
+        )
 
     def fail(self, claim: dict[str, Any], **lane: Any) -> None:
-        decided = {"state": "idle", "delay_s": 0, "attempts": 0, "deaths": 0, "dead_in_row": 0, "narrow": None, **lane}
+        decided = {
+            "state": "idle",
+            "delay_s": 0,
+            "attempts": 0,
+            "deaths": 0,
+            "dead_in_row": 0,
+            "narrow": None,
+            **lane,
+        }
         held = decided.pop("held", None)
         body = {"lane": decided, "held": held, "request": None, "error": {"code": "x"}}
         self.one("select patterns_os.fail_v1(%s, %s, %s)", claim["run"], claim["token"], Jsonb(body))
@@ -104,6 +125,6 @@ def hands(database: str, deploy: Callable[..., Deployment]) -> Iterator[Hands]:
     deployment = deploy(copying_plan())
     with psycopg.connect(database, autocommit=True, row_factory=dict_row) as connection:
         made = Hands(connection, deployment)
-        made.one("select patterns_os.add_columns_v1(%s, '{\"i\": \"bigint\"}')", deployment.tables["dst"])
-        made.one("select patterns_os.add_columns_v1(%s, '{\"i\": \"bigint\"}')", deployment.tables["src"])
+        made.one('select patterns_os.add_columns_v1(%s, \'{"i": "bigint"}\')', deployment.tables["dst"])
+        made.one('select patterns_os.add_columns_v1(%s, \'{"i": "bigint"}\')', deployment.tables["src"])
         yield made

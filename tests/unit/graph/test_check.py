@@ -280,7 +280,7 @@ def test_import_openai_without_a_text_model_is_a_warning():
             'warning[no-text-model] a.py:2:1: node "a" imports "openai", '
             "which the app's text model answers, "
             "and no text model is declared or bound: calls to it will fail.\n"
-            '  hint: patterns add model text --provider echo (made-up answers, to try it offline)'
+            "  hint: patterns add model text --provider echo (made-up answers, to try it offline)"
         )
     ]
     assert told(manifest | {"models": [{"name": "llm", "type": "chat"}]}, files) == []

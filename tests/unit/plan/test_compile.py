@@ -62,7 +62,7 @@ def test_the_quick_start_as_printed_compiles_with_a_warning():
             'warning[no-text-model] my_py.py:3:1: node "my_py" imports "openai", '
             "which the app's text model answers, "
             "and no text model is declared or bound: calls to it will fail.\n"
-            '  hint: patterns add model text --provider echo (made-up answers, to try it offline)'
+            "  hint: patterns add model text --provider echo (made-up answers, to try it offline)"
         )
     ]
 

@@ -103,7 +103,8 @@ begin
     return _id;
 end $$;
 
--- Adds the columns that are not there ({"name": "type"}), in a transaction of its own that waits for nobody:
+-- Adds the columns that are not there ([["name", "type"]] keeps their order, {"name": "type"} doesn't), in a
+-- transaction of its own that waits for nobody:
 -- where a reader is in the way, lock_not_available is raised and the values stay in patterns_more.
 create or replace function patterns_os.add_columns_v1(_table int, _columns jsonb) returns jsonb
 language plpgsql security definer set search_path = pg_catalog set lock_timeout = '50ms' as $$
@@ -114,7 +115,13 @@ declare
 begin
     select t.app into _app from patterns_os.tables t where t.id = _table;
     perform patterns_os.check_caller(_app);
-    for _column in select key, value #>> '{}' as type from jsonb_each(_columns) loop
+    for _column in
+        select c.value ->> 0 as key, c.value ->> 1 as type
+        from jsonb_array_elements(
+            case jsonb_typeof(_columns) when 'array' then _columns
+            else (select coalesce(jsonb_agg(jsonb_build_array(o.key, o.value)), '[]') from jsonb_each(_columns) o) end
+        ) with ordinality c(value, n) order by c.n
+    loop
         if _column.type not in ('bool', 'bigint', 'double precision', 'text', 'timestamptz', 'date', 'numeric', 'bytea', 'jsonb') then
             raise exception 'no column type "%"', _column.type using errcode = '22023';
         end if;
@@ -190,8 +197,8 @@ begin
             end if;
             _source := format('(select row_number() over () as patterns_n, %s from %s)', _names, _stage);
         else
-            select format('(select r.ordinality as patterns_n, %s from rows from (jsonb_to_recordset($1) as (%s patterns_more jsonb)) '
-                          'with ordinality as r(%s, ordinality))', _names,
+            select format('(select r.patterns_ordinality as patterns_n, %s from rows from (jsonb_to_recordset($1) as (%s patterns_more jsonb)) '
+                          'with ordinality as r(%s, patterns_ordinality))', _names,
                           coalesce(string_agg(format('%I %s, ', wanted.name, c.value ->> 'type'), '' order by wanted.n), ''), _names)
             into _source
             from unnest(_columns) with ordinality wanted(name, n)
@@ -228,8 +235,8 @@ begin
             -- The last of several rows with one key wins; a row that changes nothing keeps its position.
             execute format(
                 'create temporary table patterns_upsert on commit drop as '
-                'select row_number() over (order by n) as patterns_n, %1$s from ('
-                '  select distinct on (%2$s) patterns_n as n, %1$s from %3$s s order by %2$s, patterns_n desc) s '
+                'select row_number() over (order by patterns_order) as patterns_n, %1$s from ('
+                '  select distinct on (%2$s) patterns_n as patterns_order, %1$s from %3$s s order by %2$s, patterns_n desc) s '
                 'where not exists (select 1 from %4$s r where r.patterns_position > $2 and (%5$s) '
                 '  and row(%6$s) is not distinct from row(%7$s))',
                 _names, (select string_agg(format('%I', k), ', ') from unnest(_keys) k), _source, _relation,
@@ -396,7 +403,8 @@ begin
 end $$;
 
 -- THE commit: outputs, State, cursors and held records of a run's range, all or nothing.
---   inputs:  [{"table", "stream", "to", "from"}]            how far the run has got
+--   inputs:  [{"table", "stream", "to", "from", "more"}]    how far the run has got; more: it has done rows
+--                                                           beyond `to`, and left some before them
 --   outputs: [{"table", "operations": [{"kind", "columns", "rows" | "stage"}]}]
 --   state:   {"set": {key: value}, "delete": [key]}
 --   seen:    [{"table", "last"}]                            for SQL nodes: the watermarks of their snapshot
@@ -478,6 +486,9 @@ begin
              where (s.value ->> 'table')::int = i.table_id),
             case when _lane.narrow is null then (began.value ->> 'last')::bigint else i.seen end)),
         moved = i.cursor <> (began.value ->> 'from')::bigint
+            or exists (select 1 from jsonb_array_elements(coalesce(_body -> 'inputs', '[]')) m
+                       where (m.value ->> 'more')::boolean and (m.value ->> 'table')::int = i.table_id
+                         and m.value ->> 'stream' = i.stream)
     from jsonb_array_elements((select r.inputs from patterns_os.runs r where r.id = _run)) began
     where i.node = _lane.node and i.table_id = (began.value ->> 'table')::int and i.stream = began.value ->> 'stream';
 

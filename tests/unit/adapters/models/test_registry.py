@@ -21,7 +21,7 @@ def test_an_unbound_model_says_how_to_bind_it():
 
     assert str(raised.value) == (
         'error[model-not-bound] model "text" is not bound to anything that answers\n'
-        '  hint: patterns add model text --provider echo (made-up answers, offline), or add '
+        "  hint: patterns add model text --provider echo (made-up answers, offline), or add "
         '"models": [{"name": "text", "provider": "openai", "endpoint": "https://api.openai.com/v1", '
         '"model": "gpt-4o-mini", "secret": "OPENAI_API_KEY"}] to patterns.json'
     )
