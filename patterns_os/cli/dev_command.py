@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from watchfiles import Change, DefaultFilter, awatch
 
+from patterns_os.adapters.files.sources import is_source
 from patterns_os.adapters.local.folder import Holder, write_note
 from patterns_os.adapters.postgres.wakeups import listen
 from patterns_os.cli.console import note, say, styled
@@ -90,6 +91,7 @@ class _Running:
         self._parts = parts
         self._supervisor = supervisor
         self._view = view
+        self._compiled = opened_app.compiled
         self._use(opened_app.deployment)
 
     def lookup(self, path: str) -> tuple[PlannedWebhook, int] | None:
@@ -98,9 +100,11 @@ class _Running:
 
     async def status(self) -> dict[str, object]:
         """Say what runs, for other commands."""
+        plan = self._deployment.plan
         return {
-            "app": self._deployment.plan.app,
-            "version": self._deployment.plan.version_hash,
+            "app": plan.app,
+            "version": plan.version_hash,
+            "webhooks": [hook.model_dump(mode="json") for hook in plan.webhooks],
             "live": [live.claim.node for live in self._supervisor.live.values()],
         }
 
@@ -116,6 +120,9 @@ class _Running:
         """Compile what changed; with errors the version before goes on."""
         try:
             compiled = await asyncio.to_thread(load, self._opened.app)
+            if compiled == self._compiled and ".env" not in names:
+                return
+            self._compiled = compiled
             for found in compiled.diagnostics:
                 note(render_diagnostic(found))
             if compiled.plan is None or has_errors(compiled.diagnostics):
@@ -127,7 +134,7 @@ class _Running:
         except PatternsError as error:
             note(f"{error}\nthe version before goes on")
             return
-        if deployment.changed:
+        if deployment.changed or ".env" in names:
             self._use(deployment)
             self._supervisor.redeploy(deployment, workplace(self._opened.app, compiled.plan))
             self._parts.scheduler.reload()
@@ -143,7 +150,7 @@ class _Running:
 
 
 class _AppFiles(DefaultFilter):
-    """Changes that can change the app: not our own state, not what tools leave behind."""
+    """Changes that can change the app: sources and settings, not our own state, not what tools leave behind."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -151,10 +158,9 @@ class _AppFiles(DefaultFilter):
 
     def __call__(self, change: Change, path: str) -> bool:
         """Tell whether the change matters."""
-        hidden = any(
-            part.startswith(".") and part != ".env" for part in Path(path).relative_to(self._folder).parts
-        )
-        return not hidden and super().__call__(change, path)
+        *folders, name = Path(path).relative_to(self._folder).parts
+        hidden = any(folder.startswith(".") for folder in folders)
+        return not hidden and (is_source(name) or name == ".env") and super().__call__(change, path)
 
 
 def welcome(opened_app: Opened, url: str) -> str:

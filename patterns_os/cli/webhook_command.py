@@ -57,7 +57,7 @@ def test(
     folder = find_app(Path.cwd())
     running = holder(folder)
     if running is not None and running.url is not None:
-        _, plan = load_plan(folder)
+        plan = _running_plan(running.url)
         return _send(running.url, folder, plan, choose(plan, title), body)
     with opened("patterns webhook test") as opened_app:
         hook = choose(opened_app.plan, title)
@@ -170,6 +170,16 @@ async def _deliver(opened_app: Opened, hook: PlannedWebhook, body: bytes, *, jso
             with picture(view, supervisor):
                 await supervisor.serve(until_quiet=True, patience_s=PATIENCE_S)
     return report(view, json=json)
+
+
+def _running_plan(url: str) -> Plan:
+    """Give the webhooks of the running app: the files here may be half edited."""
+    try:
+        with urllib.request.urlopen(f"{url}/_patterns/status", timeout=10) as response:  # noqa: S310 - our own address
+            status = orjson.loads(response.read())
+    except (OSError, ValueError) as error:
+        raise TemporaryError(f"{url} does not answer: {error}", code="app-unreachable") from error
+    return Plan.model_validate({"app": status["app"], "webhooks": status["webhooks"]})
 
 
 def _send(url: str, folder: Path, plan: Plan, hook: PlannedWebhook, body: bytes) -> int:

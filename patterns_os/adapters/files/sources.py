@@ -34,7 +34,7 @@ def _files(root: Path) -> Iterator[Path]:
         folders[:] = [name for name in folders if _is_searched(Path(folder, name))]
         for name in files:
             path = Path(folder, name)
-            if _is_source(name) and _is_inside(path, root) and path.is_file():
+            if is_source(name) and _is_inside(path, root) and path.is_file():
                 yield path
 
 
@@ -43,7 +43,8 @@ def _is_searched(folder: Path) -> bool:
     return not is_ignored and not (folder / "pyvenv.cfg").exists()
 
 
-def _is_source(name: str) -> bool:
+def is_source(name: str) -> bool:
+    """Tell whether a file of that name can be a source of an app."""
     return not name.startswith(".") and any(fnmatchcase(name, pattern) for pattern in PATTERNS)
 
 
