@@ -25,12 +25,12 @@ import orjson
 import psycopg
 from psycopg.types.json import set_json_dumps, set_json_loads
 
+from patterns_os.launcher.assignment import AssignedNode
 from patterns_os.launcher.progress import Progress
 from patterns_os.launcher.script import Lines, compile_script, described, execute
 from patterns_os.launcher.services import Services
 from patterns_os.launcher.session import Session
 from patterns_os.launcher.wire import frame, receive
-from patterns_os.plan.spec import PlannedModel, PlannedNode
 from patterns_os.ports.claims import Claim, ClaimedInput
 
 if TYPE_CHECKING:
@@ -70,13 +70,9 @@ class NodeProcess:
 
     def _assign(self, message: dict[str, Any]) -> None:
         self._assigned = message
-        self._node = PlannedNode.model_validate(message["node"])
+        self._node = AssignedNode.read(message["node"])
         self._folder = Path(message["folder"])
-        self._services = Services(
-            self._folder,
-            [PlannedModel.model_validate(model) for model in message["models"]],
-            message["secrets"],
-        )
+        self._services = Services(self._folder, message["models"], message["secrets"])
         os.environ.clear()
         os.environ.update(message["environment"])
         os.chdir(self._folder)
@@ -103,7 +99,9 @@ class NodeProcess:
                 schema=self._assigned["schema"],
             )
             if self._code is None:
-                self._code = compile_script(self._folder, self._node.file)
+                self._code = compile_script(
+                    self._folder, self._node.file, self._assigned["script"].encode("latin-1")
+                )
             execute(self._code, self._folder, session, self._services, lines)
             done = session.finish()
             answer = {

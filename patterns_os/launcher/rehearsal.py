@@ -113,9 +113,9 @@ class RehearsalProcess(NodeProcess):
         scratch = Services(Path(given["scratch"]), [], {})
         session = RehearsalHost(self._node, tables, self._services, scratch, self._progress)
         try:
-            execute(
-                compile_script(self._folder, self._node.file), self._folder, session, self._services, lines
-            )
+            source = (self._folder / self._node.file).read_bytes()
+            code = compile_script(self._folder, self._node.file, source)
+            execute(code, self._folder, session, self._services, lines)
             session.finish()
             answer: dict[str, Any] = {"type": "done"}
         except BaseException as error:  # noqa: BLE001 - whatever a script raises is reported, never fatal here

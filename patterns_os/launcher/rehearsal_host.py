@@ -18,9 +18,10 @@ from patterns_os.rows.types import ColumnType, parse_type
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from patterns_os.launcher.assignment import AssignedNode
     from patterns_os.launcher.progress import Progress
     from patterns_os.launcher.services import Services
-    from patterns_os.plan.spec import PlannedNode, PlannedTable
+    from patterns_os.plan.spec import PlannedTable
 
 _ID = "patterns_id"
 # Ids are made up, and the same each time: 2020-01-01.
@@ -49,7 +50,7 @@ class RehearsalHost:
 
     def __init__(
         self,
-        node: PlannedNode,
+        node: AssignedNode,
         tables: Mapping[str, RehearsalTable],
         services: Services,
         scratch: Services,

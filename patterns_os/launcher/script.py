@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import linecache
 import logging
 import os
 import signal
@@ -11,6 +12,7 @@ import threading
 import traceback
 import types
 from contextlib import ExitStack, suppress
+from importlib.util import decode_source
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,10 +31,13 @@ _OURS = tuple(str(Path(module.__file__ or "").parent) + os.sep for module in (ho
 _DATABASE_FAMILIES = {"PT001": ("stale", "stale-token"), "PT002": ("permanent", "table-without-key")}
 
 
-def compile_script(folder: Path, file: str) -> types.CodeType:
-    """Give the code of a script of the app."""
-    path = folder / file
-    return compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+def compile_script(folder: Path, file: str, source: bytes) -> types.CodeType:
+    """Give the code of a script of the app. Its trace-backs show this source, whatever the file says by then."""
+    path = str(folder / file)
+    code = compile(source, path, "exec", dont_inherit=True)
+    text = decode_source(source)
+    linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)
+    return code
 
 
 def execute(code: types.CodeType, folder: Path, session: host.Host, services: Services, lines: Lines) -> None:

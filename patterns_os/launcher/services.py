@@ -8,7 +8,6 @@ from patterns import openai_module
 from patterns.errors import ModelError
 from patterns.errors import PatternsError as ScriptError
 from patterns_os.errors import NodeError, PatternsError, TemporaryError
-from patterns_os.plan.spec import PlannedModel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,11 +23,11 @@ class Services:
 
     Args:
         folder: The app's folder.
-        models: The app's models.
+        models: The app's models, as the JSON form of planned ones.
         secrets: Values of the secrets that the node and its models need, by name.
     """
 
-    def __init__(self, folder: Path, models: Sequence[PlannedModel], secrets: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, models: Sequence[Mapping[str, Any]], secrets: Mapping[str, str]) -> None:
         self._folder = folder
         self._models = models
         self._secrets = secrets
@@ -78,11 +77,13 @@ class Services:
 
     def _provider(self, name: str) -> ModelProvider:
         from patterns_os.adapters.models.registry import provider_for, text_model_of  # noqa: PLC0415 - see above
+        from patterns_os.plan.spec import PlannedModel  # noqa: PLC0415 - see above
 
         if name not in self._providers:
-            planned = next((model for model in self._models if model.name == name), None)
+            models = [PlannedModel.model_validate(model) for model in self._models]
+            planned = next((model for model in models if model.name == name), None)
             if planned is None:
-                planned = text_model_of(self._models) if not name else PlannedModel(name=name)
+                planned = text_model_of(models) if not name else PlannedModel(name=name)
             self._providers[name] = provider_for(planned, self.secret)
         return self._providers[name]
 

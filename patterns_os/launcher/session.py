@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from patterns_os.launcher.assignment import AssignedNode
     from patterns_os.launcher.progress import Progress
-    from patterns_os.plan.spec import PlannedNode
     from patterns_os.ports.claims import Claim
 
 _COMMIT_TRIES = 5
@@ -48,7 +48,7 @@ class Session:
     def __init__(
         self,
         claim: Claim,
-        node: PlannedNode,
+        node: AssignedNode,
         *,
         connection: psycopg.Connection[Any],
         progress: Progress,

@@ -80,11 +80,13 @@ class Workplace:
         folder: The app's folder, resolved.
         environment: Their environment, whole.
         secrets: All secrets by name; a node is given only those it declares and its models need.
+        scripts: The scripts of the version by file: what is edited meanwhile belongs to the next one.
     """
 
     folder: Path
     environment: Mapping[str, str]
     secrets: Mapping[str, str] = field(repr=False)
+    scripts: Mapping[str, bytes] = field(repr=False)
 
 
 class Supervisor:
@@ -476,6 +478,7 @@ class Supervisor:
         needed = {*node.secrets, *(model.secret for model in models if model.secret)}
         return {
             "node": node.model_dump(mode="json"),
+            "script": self._workplace.scripts[node.file].decode("latin-1"),
             "folder": str(self._workplace.folder),
             "conninfo": self._deployment.conninfo,
             "schema": self._deployment.schema,
