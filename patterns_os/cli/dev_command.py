@@ -136,7 +136,7 @@ class _Running:
             return
         if deployment.changed or ".env" in names:
             self._use(deployment)
-            self._supervisor.redeploy(deployment, workplace(self._opened.app, compiled.plan))
+            self._supervisor.redeploy(deployment, workplace(self._opened.app, compiled, compiled.plan))
             self._parts.scheduler.reload()
             say(_stamped(f"reloaded {', '.join(sorted(names))}: version {deployment.plan.version_hash[:8]}"))
 

@@ -45,9 +45,14 @@ def opened(
         yield Opened(app=app, compiled=compiled, plan=plan, database=database, deployment=deployment)
 
 
-def workplace(app: Path, plan: Plan) -> Workplace:
+def workplace(app: Path, compiled: Compiled, plan: Plan) -> Workplace:
     """Give what scripts find around them on a laptop."""
-    return Workplace(folder=app, environment=node_environment(app), secrets=node_secrets(app, plan))
+    return Workplace(
+        folder=app,
+        environment=node_environment(app),
+        secrets=node_secrets(app, plan),
+        scripts={node.file: compiled.sources[node.file] for node in plan.nodes},
+    )
 
 
 @asynccontextmanager
@@ -65,7 +70,7 @@ async def at_work(
     supervisor = Supervisor(
         parts.claims,
         opened_app.deployment,
-        workplace(opened_app.app, opened_app.plan),
+        workplace(opened_app.app, opened_app.compiled, opened_app.plan),
         observe,
         opened_app.database.revive,
     )

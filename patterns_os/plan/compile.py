@@ -1,6 +1,6 @@
 """The whole compiler in one call: files in, plan or diagnostics out. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from patterns_os.diagnostics import Diagnostic, has_errors, quote, sort_diagnostics
 from patterns_os.graph.build import build_graph
@@ -27,6 +27,7 @@ class Compiled:
         graph: `None` if the manifest has no shape; otherwise there, errors or not, to be drawn.
         plan: `None` if any finding is an error.
         diagnostics: All findings, sorted by place.
+        sources: What was compiled; apps that mean the same are equal whatever else their files say.
     """
 
     manifest: Parsed[ManifestSpec] | None = None
@@ -34,6 +35,7 @@ class Compiled:
     graph: Graph | None = None
     plan: Plan | None = None
     diagnostics: tuple[Diagnostic, ...] = ()
+    sources: Sources = field(default=Sources({}), compare=False, repr=False)
 
     @property
     def is_good(self) -> bool:
@@ -78,6 +80,7 @@ def compile_app(
         graph=graph,
         plan=None if has_errors(found) else plan,
         diagnostics=sort_diagnostics(found),
+        sources=sources,
     )
 
 

@@ -2,17 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import orjson
 import psycopg
 from psycopg import errors as pg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import set_json_loads
 
 from patterns_os.errors import InternalError, PatternsError, PermanentError, TemporaryError
 
 CONNECT_TIMEOUT_S = 10
+_PASSWORDS = frozenset({"password", "sslpassword"})
 
 set_json_loads(orjson.loads)
 
@@ -91,13 +93,25 @@ def translate(error: psycopg.Error, conninfo: str = "") -> PatternsError:  # noq
     return InternalError(f"The database answered: {text}", code="database")
 
 
-def without_password(url: str) -> str:
-    """Give a postgres URL without its password."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{host}"))
+def without_password(address: str) -> str:
+    """Give the address of a database, a URL or settings such as `host=… dbname=…`, without its passwords."""
+    if "://" not in address:
+        return _settings_without_password(address)
+    parts = urlsplit(address)
+    query = [(name, "***" if name in _PASSWORDS else value) for name, value in parse_qsl(parts.query)]
+    shown = parts._replace(query=urlencode(query, safe="*/")) if parts.query else parts
+    if parts.password is not None:
+        host = parts.netloc.rpartition("@")[2]
+        shown = shown._replace(netloc=f"{parts.username}:***@{host}")
+    return urlunsplit(shown)
+
+
+def _settings_without_password(address: str) -> str:
+    try:
+        settings = conninfo_to_dict(address)
+    except psycopg.ProgrammingError:
+        return "postgres"
+    return make_conninfo("", **{name: value for name, value in settings.items() if name not in _PASSWORDS})
 
 
 def _is_refusal(text: str) -> bool:
