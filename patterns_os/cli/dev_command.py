@@ -30,6 +30,7 @@ from patterns_os.triggers.cron import parse_cron
 
 app = typer.Typer(add_completion=False)
 _SETTLE_MS = 80
+_FIRST_LOOK_MS = 500
 
 
 @app.command(epilog="Example: patterns dev --port 3001")
@@ -111,10 +112,18 @@ class _Running:
     async def reload_for_ever(self) -> None:
         """Deploy the app anew whenever its files change."""
         folder = self._opened.app
+        watched = False
         async for changes in awatch(
-            folder, watch_filter=_AppFiles(folder), debounce=_SETTLE_MS * 5, step=_SETTLE_MS
+            folder,
+            watch_filter=_AppFiles(folder),
+            debounce=_SETTLE_MS * 5,
+            step=_SETTLE_MS,
+            rust_timeout=_FIRST_LOOK_MS,
+            yield_on_timeout=True,
         ):
-            await self._reload({Path(path).name for _, path in changes})
+            if changes or not watched:  # what was edited before the watch began shows in no change
+                await self._reload({Path(path).name for _, path in changes})
+            watched = True
 
     async def _reload(self, names: set[str]) -> None:
         """Compile what changed; with errors the version before goes on."""
@@ -138,7 +147,8 @@ class _Running:
             self._use(deployment)
             self._supervisor.redeploy(deployment, workplace(self._opened.app, compiled, compiled.plan))
             self._parts.scheduler.reload()
-            say(_stamped(f"reloaded {', '.join(sorted(names))}: version {deployment.plan.version_hash[:8]}"))
+            what = f"reloaded {', '.join(sorted(names))}".rstrip()
+            say(_stamped(f"{what}: version {deployment.plan.version_hash[:8]}"))
 
     def _use(self, deployment: Deployment) -> None:
         self._deployment = deployment
