@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 BEAT_S = 3.0
 SILENCE_S = 10.0
+GRACE_S = 5.0
 POLL_S = 1.0
 LOG_EVERY_S = 0.15
 _PROCESSES_PER_CORE, _LEAST_PROCESSES = 4, 16
@@ -146,8 +147,15 @@ class Supervisor:
         self.wake()
 
     def stop(self) -> None:
-        """End at the next record boundaries."""
+        """End at the next record boundaries; what has not reached one after five seconds is killed.
+
+        So is everything when asked a second time. Nothing is lost: what was not committed runs again.
+        """
+        if self._stopping:
+            self._kill_all("stopped by hand")
+            return
         self._stopping = True
+        asyncio.get_running_loop().call_later(GRACE_S, self._kill_all, "stopped by hand")
         for live in self.live.values():
             if live.handle is not None:
                 live.handle.progress.ask_to_stop()

@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from patterns.errors import TableError
 from patterns_os.rows.codec import RowCodec
-from patterns_os.rows.columns import infer_column_types
+from patterns_os.rows.columns import SYSTEM_PREFIX, infer_column_types
 from patterns_os.rows.errors import RowError
 from patterns_os.rows.types import ColumnType, parse_type
 
@@ -79,16 +79,9 @@ class TableWriter:
         for row in rows:
             if not isinstance(row, dict):
                 raise self._no_row(f'is of type "{type(row).__name__}", expected a dict')
-            try:
-                kept.append(
-                    {
-                        key: value if type(value) in _SCALARS else _copy(value)
-                        for key, value in row.items()
-                        if key[:9] != "patterns_"
-                    }
-                )
-            except TypeError as error:
-                raise self._no_row("has a key that is not a text") from error
+            kept.append(
+                {key: value if type(value) in _SCALARS else _copy(value) for key, value in row.items()}
+            )
         if len(kept) >= _SPILL_ROWS:
             self._spill(operation)
 
@@ -169,8 +162,15 @@ class TableWriter:
             self._spill(operation)
         return {"kind": operation.kind, "columns": list(operation.staged_columns), "stage": operation.stage}
 
-    def _codec(self, rows: Sequence[Mapping[str, Any]]) -> RowCodec:
-        """Give a codec that knows the columns of these rows, laying new ones where nobody is in the way."""
+    def _codec(self, rows: Sequence[dict[Any, Any]]) -> RowCodec:
+        """Give a codec that knows the columns of these rows, laying new ones where nobody is in the way.
+
+        System keys are taken out of the rows on the way: a new row gets a new id.
+        """
+        for key in set().union(*rows):
+            if isinstance(key, str) and key.startswith(SYSTEM_PREFIX):
+                for row in rows:
+                    row.pop(key, None)
         new = self._encoded(lambda: infer_column_types(rows, self.columns))
         if new:
             self._add_columns(new)

@@ -1,6 +1,7 @@
 -- The protocol: the only way in which launchers and services write. Each function is one transaction.
 -- A function's name ends in the version of its contract; a launcher of the version before keeps its own.
--- All run as their owner with a fixed search path, and check who called them.
+-- All run as their owner, and check who called them. The search path is fixed, with pg_temp named last: else a
+-- caller's temporary table called pg_class would be taken for the catalog.
 
 -- The lower-case Crockford digits of the low 30 bits of a number, six characters.
 create or replace function patterns_os.base32_low(_value bigint) returns text
@@ -23,7 +24,7 @@ $$;
 
 -- The newest commit of a table: its watermark, and where its active version begins. (0, 0) before any.
 create or replace function patterns_os.head(_table int, out last bigint, out base bigint, out version int, out at timestamptz)
-language plpgsql stable security definer set search_path = pg_catalog set plan_cache_mode = force_generic_plan as $$
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
 begin
     select c.last, c.base, c.version, c.at into last, base, version, at
     from patterns_os.commits c where c.table_id = _table order by c.last desc limit 1;
@@ -31,13 +32,13 @@ begin
 end $$;
 
 create or replace function patterns_os.base_of(_table int) returns bigint
-language sql stable security definer set search_path = pg_catalog as $$
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     select coalesce((select c.base from patterns_os.commits c where c.table_id = _table order by c.last desc limit 1), 0)
 $$;
 
 -- Whether the caller may act for the app: its own role, or a member of the owner's.
 create or replace function patterns_os.check_caller(_app int) returns void
-language plpgsql stable security definer set search_path = pg_catalog as $$
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
     if pg_has_role(session_user, (select nspowner from pg_namespace where nspname = 'patterns_os'), 'member') then
         return;
@@ -49,14 +50,14 @@ end $$;
 
 -- The physical relation of a table's rows, quoted.
 create or replace function patterns_os.relation(_table int) returns text
-language sql stable security definer set search_path = pg_catalog as $$
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     select format('%I.%I', a.schema_name || '_data', t.name)
     from patterns_os.tables t join patterns_os.apps a on a.id = t.app where t.id = _table
 $$;
 
 -- The user's columns of a table, in order: [{"name", "type"}].
 create or replace function patterns_os.columns_v1(_table int) returns jsonb
-language sql stable security definer set search_path = pg_catalog as $$
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     select coalesce(jsonb_agg(jsonb_build_object('name', a.attname, 'type', format_type(a.atttypid, null))
                               order by a.attnum), '[]')
     from pg_attribute a
@@ -65,7 +66,7 @@ language sql stable security definer set search_path = pg_catalog as $$
 $$;
 
 create or replace function patterns_os.refresh_view(_table int) returns void
-language plpgsql security definer set search_path = pg_catalog as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     _columns text;
     _view text;
@@ -84,7 +85,7 @@ end $$;
 
 -- Makes the table if it is not there; gives its id. May be repeated.
 create or replace function patterns_os.create_table_v1(_app int, _name text) returns int
-language plpgsql security definer set search_path = pg_catalog as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     _id int;
     _role text;
@@ -107,7 +108,7 @@ end $$;
 -- transaction of its own that waits for nobody:
 -- where a reader is in the way, lock_not_available is raised and the values stay in patterns_more.
 create or replace function patterns_os.add_columns_v1(_table int, _columns jsonb) returns jsonb
-language plpgsql security definer set search_path = pg_catalog set lock_timeout = '50ms' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '50ms' as $$
 declare
     _column record;
     _wanted text := '';
@@ -136,7 +137,7 @@ end $$;
 
 -- Declares the key columns of a table, if they are columns.
 create or replace function patterns_os.unique_on_v1(_table int, _columns text[]) returns void
-language plpgsql security definer set search_path = pg_catalog as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
     perform patterns_os.check_caller((select t.app from patterns_os.tables t where t.id = _table));
     update patterns_os.table_options o set unique_on = _columns where o.table_id = _table and o.unique_on <> _columns;
@@ -144,7 +145,7 @@ end $$;
 
 -- A staging table of this session for one operation on a table: the caller may insert, and no more.
 create or replace function patterns_os.stage_v1(_table int, _operation int) returns text
-language plpgsql security definer set search_path = pg_catalog as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     _name text := format('patterns_stage_%s_%s', _table, _operation);
     _columns text;
@@ -165,7 +166,7 @@ end $$;
 create or replace function patterns_os.write_block(
     _table int, _kind text, _columns text[], _rows jsonb, _stage text, _run bigint,
     _input jsonb, _hops int, _trace text, out last bigint, out written bigint
-) language plpgsql security definer set search_path = pg_catalog set plan_cache_mode = force_generic_plan as $$
+) language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
 declare
     _relation text := patterns_os.relation(_table);
     _head record;
@@ -254,8 +255,8 @@ begin
         execute format(
             'insert into %s (patterns_position, patterns_id, %s) select $2 + patterns_n, '
             'case when ($2 + patterns_n) >> 30 = $2 >> 30 then $3 else $4 || patterns_os.base32_low(($2 + patterns_n) >> 30) end '
-            '|| patterns_os.base32_low($2 + patterns_n), %s from %s s order by patterns_n',
-            _relation, _names, _names, _source)
+            '|| patterns_os.base32_low($2 + patterns_n), %s from %s s %s',
+            _relation, _names, _names, _source, case when _stage is null then 'order by patterns_n' else '' end)
         using _rows, _head.last, patterns_os.id_prefix(_at, _table) || patterns_os.base32_low(_head.last >> 30),
               patterns_os.id_prefix(_at, _table);
         get diagnostics written = row_count;
@@ -306,7 +307,7 @@ $$;
 create or replace function patterns_os.claim_v1(_app int, _version bigint, _launcher text, _most int)
 returns table (run bigint, token bigint, node text, lane int, reason text, attempt int, narrow jsonb,
                inputs jsonb, tables jsonb, request jsonb, held jsonb, state jsonb, attempts int, deaths int, dead_in_row int)
-language plpgsql security definer set search_path = pg_catalog set plan_cache_mode = force_generic_plan as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
     _lane record;
@@ -385,7 +386,7 @@ end $$;
 
 -- The lane of a run, locked, if run and token are still its owner's; raises PT001 otherwise.
 create or replace function patterns_os.own_lane(_run bigint, _token bigint) returns patterns_os.lanes
-language plpgsql security definer set search_path = pg_catalog as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     _lane patterns_os.lanes;
     _owned record;
@@ -411,7 +412,7 @@ end $$;
 --   end:     the run is over;  rows_in, release: [held id], trace, again: seconds until another run
 -- Gives {"tables": {id: watermark}, "rows_out"}.
 create or replace function patterns_os.commit_v1(_run bigint, _token bigint, _body jsonb) returns jsonb
-language plpgsql security definer set search_path = pg_catalog set plan_cache_mode = force_generic_plan set lock_timeout = '30s' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set lock_timeout = '30s' as $$
 declare
     _lane patterns_os.lanes;
     _output record;
@@ -524,7 +525,7 @@ end $$;
 --   held: {"table", "stream", "position", "attempts"} or null: set the record aside and go past it,
 --   request: "pending" | "failed" | null, with lane.delay_s
 create or replace function patterns_os.fail_v1(_run bigint, _token bigint, _body jsonb) returns void
-language plpgsql security definer set search_path = pg_catalog as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     _lane patterns_os.lanes;
     _decided jsonb := _body -> 'lane';
@@ -559,7 +560,7 @@ end $$;
 -- Takes lanes from launchers that are gone: raises the token, so that nothing they still do counts.
 -- Gives how many. Repeating it is harmless.
 create or replace function patterns_os.rescue_v1(_app int, _lanes jsonb) returns int
-language plpgsql security definer set search_path = pg_catalog as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     _taken record;
     _count int := 0;
@@ -587,7 +588,7 @@ end $$;
 -- Lets lanes that wait for the world or the configuration try at once: somebody has just started the app, or
 -- deployed another version, and may have mended it. Records keep the times of their retries.
 create or replace function patterns_os.retry_now_v1(_app int) returns void
-language plpgsql security definer set search_path = pg_catalog as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
     perform patterns_os.check_caller(_app);
     update patterns_os.lanes l set not_before = null
@@ -598,7 +599,7 @@ end $$;
 
 -- Raises the beat of a launcher and of its live lanes; gives the runs that are still its own.
 create or replace function patterns_os.beat_v1(_app int, _launcher text) returns bigint[]
-language plpgsql security definer set search_path = pg_catalog set plan_cache_mode = force_generic_plan as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
 declare
     _runs bigint[];
 begin
@@ -615,7 +616,7 @@ end $$;
 
 -- Begins or looks up an outside effect: {"status": "begun" | "done" | "doubt", "result"}.
 create or replace function patterns_os.once_v1(_run bigint, _token bigint, _record text, _key text) returns jsonb
-language plpgsql security definer set search_path = pg_catalog as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     _lane patterns_os.lanes := patterns_os.own_lane(_run, _token);
     _found patterns_os.once;
@@ -629,7 +630,7 @@ begin
 end $$;
 
 create or replace function patterns_os.once_done_v1(_run bigint, _token bigint, _record text, _key text, _result jsonb) returns void
-language plpgsql security definer set search_path = pg_catalog as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     _lane patterns_os.lanes := patterns_os.own_lane(_run, _token);
 begin
@@ -639,7 +640,7 @@ end $$;
 
 -- Lines that a node printed. Losing the last ones in a crash is accepted, so nothing waits for the disk.
 create or replace function patterns_os.log_v1(_app int, _lines jsonb) returns void
-language plpgsql security definer set search_path = pg_catalog as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
     perform patterns_os.check_caller(_app);
     perform set_config('synchronous_commit', 'off', true);
@@ -655,7 +656,7 @@ end $$;
 create or replace function patterns_os.ingest_v1(
     _app int, _webhook text, _table int, _bodies bytea[], _headers jsonb[], _counts int[], _columns text[], _rows jsonb
 ) returns bigint
-language plpgsql security definer set search_path = pg_catalog set plan_cache_mode = force_generic_plan set lock_timeout = '10s' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set lock_timeout = '10s' as $$
 declare
     _block record;
 begin
@@ -678,7 +679,7 @@ end $$;
 -- minutes ago and that no live run reads, logs and ended runs after seven days, deliveries after thirty.
 -- Gives how many rows went; more may be left.
 create or replace function patterns_os.collect_v1(_app int, _most int) returns bigint
-language plpgsql security definer set search_path = pg_catalog as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     _table record;
     _count bigint;
