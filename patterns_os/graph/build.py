@@ -5,6 +5,7 @@ store of its own name. What a script declares wins over what its code shows.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -57,7 +58,9 @@ def build_graph(
         if part.node is not None:
             first.setdefault(part.node.name, part)
     nodes = tuple(sorted((part.node for part in first.values() if part.node), key=lambda node: node.name))
-    edges = tuple(sorted({edge for part in first.values() for edge in part.edges}, key=_edge_order))
+    declared = {store.name for store in manifest.spec.tables}
+    led_to = _that_lead_somewhere(nodes, {edge for part in first.values() for edge in part.edges}, declared)
+    edges = tuple(sorted(led_to, key=_edge_order))
     graph = Graph(
         app=manifest.spec.name,
         nodes=nodes,
@@ -233,6 +236,8 @@ class _Ports:
         reported: set[tuple[str, bool]] = set()
         for use in _store_uses(self.node.analysis):
             writes = use.access is Access.WRITE
+            if not writes and _is_optional(use):
+                continue
             if not self._is_declared(use.name, writes=writes) and (use.name, writes) not in reported:
                 reported.add((use.name, writes))
                 yield self._undeclared(use, writes=writes)
@@ -308,6 +313,21 @@ class _Ports:
 
     def _written(self) -> set[str]:
         return {use.name for use in _store_uses(self.node.analysis) if use.access is Access.WRITE}
+
+
+def _that_lead_somewhere(
+    nodes: Iterable[Node], edges: AbstractSet[Edge], declared: AbstractSet[str]
+) -> Iterator[Edge]:
+    """Leave out reads of tables that a script says need not be there, and that are not."""
+    known = declared | {edge.store for edge in edges if edge.access is Access.WRITE}
+    optional = {(node.name, use.name) for node in nodes for use in node.analysis.uses if _is_optional(use)}
+    for edge in edges:
+        if edge.access is Access.WRITE or edge.store in known or (edge.node, edge.port) not in optional:
+            yield edge
+
+
+def _is_optional(use: Use) -> bool:
+    return use.kind == "table" and use.detail.get("required") is False
 
 
 def _store_uses(analysis: Analysis) -> Iterator[Use]:

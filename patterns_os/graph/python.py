@@ -178,7 +178,11 @@ class _Survey:
             )
             for access in accesses:
                 yield Use(
-                    kind=handle.kind, name=handle.name, access=access, where=found.module.locate(handle.call)
+                    kind=handle.kind,
+                    name=handle.name,
+                    access=access,
+                    where=found.module.locate(handle.call),
+                    detail={"required": False} if _is_optional(handle.call) else {},
                 )
 
     def _touch(self, node: ast.AST, base: ast.expr, attribute: str, module: Module) -> None:
@@ -321,6 +325,14 @@ def _imports_openai(node: ast.Import | ast.ImportFrom) -> bool:
     if isinstance(node, ast.ImportFrom):
         return node.level == 0 and (node.module or "").partition(".")[0] == "openai"
     return any(alias.name.partition(".")[0] == "openai" for alias in node.names)
+
+
+def _is_optional(call: ast.Call) -> bool:
+    """Tell whether the call says `required=False`: the table need not be there."""
+    return any(
+        keyword.arg == "required" and isinstance(keyword.value, ast.Constant) and keyword.value.value is False
+        for keyword in call.keywords
+    )
 
 
 def _called_name(node: ast.Call) -> str:

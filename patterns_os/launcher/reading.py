@@ -288,6 +288,33 @@ class StreamPlace:
         return [(row[0], record) for row, record in zip(rows, records, strict=True)]
 
 
+class EmptyPlace:
+    """The place in a table that is not there: a stream without records.
+
+    Args:
+        checkpoint: Commits what the run has written so far.
+        rollback: Drops it.
+    """
+
+    def __init__(self, *, checkpoint: Callable[[], None], rollback: Callable[[], None]) -> None:
+        self.checkpoint = checkpoint
+        self.rollback = rollback
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Give nothing."""
+        return iter(())
+
+    def batches(self, size: int) -> Iterator[list[dict[str, Any]]]:  # noqa: ARG002 - as other places
+        """Give nothing."""
+        return iter(())
+
+    def rewind(self) -> None:
+        """Stay where it is."""
+
+    def seek(self, value: Any) -> None:  # noqa: ANN401 - any value
+        """Stay where it is."""
+
+
 def read_version(
     connection: psycopg.Connection[Any], relation: str, base: int, last: int, chunk: int | None
 ) -> Iterator[list[dict[str, Any]]]:

@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from patterns.errors import FileError, RunEndedError, TableError
 from patterns_os.launcher.reading import (
+    EmptyPlace,
     Slice,
     StreamPlace,
     done_key,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from patterns.host import StreamHost
     from patterns_os.launcher.assignment import AssignedNode
     from patterns_os.launcher.progress import Progress
     from patterns_os.ports.claims import Claim
@@ -131,9 +133,11 @@ class Session:
         self._check_alive()
         return read_statement(self._connection, statement, parameters, chunk)
 
-    def stream(self, name: str, stream: str, order_by: str | None, starting_value: Any) -> StreamPlace:  # noqa: ANN401
+    def stream(self, name: str, stream: str, order_by: str | None, starting_value: Any) -> StreamHost:  # noqa: ANN401
         """Give the node's place in a table; a second call gives the same place."""
         self._check_alive()
+        if not self.is_connected(name):
+            return EmptyPlace(checkpoint=self._checkpoint, rollback=self._rollback)
         table = self._table_name(name)
         place = self._places.get((table, stream))
         if place is None:

@@ -117,7 +117,6 @@ def test_an_edited_script_is_reloaded_and_no_row_is_lost(shared_app, tools):
             assert "copies.py:1:" in dev.out
             before = len(posted)
             tools.until(lambda: len(posted) > before + 10)
-            print(dev.out)
             tools.until(lambda: len(app.column("copies", "i")) > before + 5, 15, lambda: dev.out[-3000:])
             app.write(copies=COPY % 4)
             tools.until(lambda: 4 in app.column("copies", "version"))
@@ -196,7 +195,7 @@ def left_behind(folder):
     for process in Path("/proc").glob("[0-9]*"):
         try:
             line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            place = os.readlink(process / "cwd")
+            place = str((process / "cwd").readlink())
         except OSError:
             continue
         if process.name != str(os.getpid()) and (str(folder) in line or place.startswith(str(folder))):

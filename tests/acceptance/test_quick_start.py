@@ -136,8 +136,14 @@ def bind(shell, endpoint):
     path = shell.home / "quick-start" / "patterns.json"
     configuration = json.loads(path.read_text())
     configuration["models"] = [
-        {"name": "text", "provider": "openai", "endpoint": endpoint.url, "model": "gpt-4o-mini", "secret": "OPENAI_API_KEY"}
-    ]  # fmt: skip
+        {
+            "name": "text",
+            "provider": "openai",
+            "endpoint": endpoint.url,
+            "model": "gpt-4o-mini",
+            "secret": "OPENAI_API_KEY",
+        }
+    ]
     path.write_text(json.dumps(configuration))
 
 
@@ -166,7 +172,8 @@ def test_the_quick_start_as_printed_gives_the_table(shell, tools, storage):
         "gpt3_completion": "[echo] hello world",
     }
     assert tools.masked(shell.type("patterns table data completions --format csv")[0]) == (
-        'patterns_id,event,gpt3_completion\niiiiiiiiiiiiiiiiiiiiiiiiii,"{""text"": ""hello world""}",[echo] hello world\n'
+        "patterns_id,event,gpt3_completion\n"
+        'iiiiiiiiiiiiiiiiiiiiiiiiii,"{""text"": ""hello world""}",[echo] hello world\n'
     )
 
 
@@ -176,7 +183,7 @@ def test_without_a_model_the_run_fails_with_a_hint_and_succeeds_after_binding_on
     assert (
         'error[model-not-bound] my_py: my_py.py:12 model "text" is not bound to anything that answers' in err
     )
-    assert '"provider": "echo"' in err
+    assert "hint: patterns add model text --provider echo" in err
     assert "Traceback" not in err
     shell.type("patterns add model text --provider echo\npatterns run")
     assert tools.masked(shell.type("patterns table data completions")[0]) == TABLE
@@ -262,7 +269,12 @@ def test_what_bash_has_mixed_up_is_refused(typed):
 def test_events_come_from_files_and_standard_input_as_they_are_and_bad_ones_store_nothing(shared_app):
     app = shared_app
     app.write(
-        copies='from patterns import Table\nout = Table("copies", "w")\nfor r in Table("events").as_stream():\n    out.append(r)\n',
+        copies="""
+from patterns import Table
+out = Table("copies", "w")
+for row in Table("events").as_stream():
+    out.append(row)
+""",
         event__json='{"text": "from a file", "n": 1}',
         broken__json='{"text": ',
     )  # fmt: skip
@@ -270,18 +282,23 @@ def test_events_come_from_files_and_standard_input_as_they_are_and_bad_ones_stor
     app.patterns("webhook", "test", "--data=@event.json")
     app.patterns("webhook", "test", "--data", "-", given='[{"text": "a: b, c"}, {"text": "second"}]')
     assert [row["text"] for row in app.rows("copies")] == ["from a file", "a: b, c", "second"]
+    ambiguous = (
+        "error[webhook-data] The event is not JSON, and can't be read with its quotes eaten by the shell: "
+        '"at:10" has a colon in it: it may be a text, or a key with its value\n'
+        '  hint: put it in single quotes: --data=\'{"key": "value"}\', or use --data=@event.json\n'
+    )
+    no_file = 'error[webhook-data] The file "nowhere.json" can\'t be read: No such file or directory\n'
+    nothing = (
+        'error[webhook-data] There is no event to send\n  hint: --data \'{"event": {"text": "hello"}}\'\n'
+    )
+    unknown = 'error[unknown-webhook] No webhook has the title "Nothing"; known: "Events"\n'
     refused = [
-        (["--data=@nowhere.json"], 'error[webhook-data] The file "nowhere.json" can\'t be read: No such file or directory\n'),
-        ([], "error[webhook-data] There is no event to send\n  hint: --data '{\"event\": {\"text\": \"hello\"}}'\n"),
-        (
-            ["--data={text:at:10}"],
-            "error[webhook-data] The event is not JSON, and can't be read with its quotes eaten by the shell: "
-            '"at:10" has a colon in it: it may be a text, or a key with its value\n'
-            "  hint: put it in single quotes: --data='{\"key\": \"value\"}', or use --data=@event.json\n",
-        ),
+        (["--data=@nowhere.json"], no_file),
+        ([], nothing),
+        (["--data={text:at:10}"], ambiguous),
         (["--data=@broken.json"], "error[webhook-refused] The webhook answers 400: the body is not JSON: "),
-        (["--title=Nothing", "--data={}"], 'error[unknown-webhook] No webhook has the title "Nothing"; known: "Events"\n'),
-    ]  # fmt: skip
+        (["--title=Nothing", "--data={}"], unknown),
+    ]
     for arguments, message in refused:
         result = app.patterns("webhook", "test", *arguments, code=2)
         assert result.err.startswith(message), result
