@@ -14,6 +14,7 @@ from dataclasses import dataclass
 _SIZE = 4096
 _NUMBER = struct.Struct("q")
 _RECORD = struct.Struct("6q")
+_NAME_LENGTH, _NAME = 64, 72
 _BOUNDARIES, _POSITION, _TABLE, _FIRST, _YIELDED, _AFTER_LOOP, _STOP = range(0, 56, 8)
 
 
@@ -27,6 +28,7 @@ class Snapshot:
     first: int
     yielded: int
     after_loop: bool
+    stream: str = ""
 
 
 class Progress:
@@ -36,6 +38,7 @@ class Progress:
         self.descriptor = descriptor
         self._page = mmap.mmap(descriptor, _SIZE)
         self._boundaries = 0
+        self._stream = ""
 
     @classmethod
     def create(cls) -> "Progress":
@@ -52,7 +55,20 @@ class Progress:
         """Forget the run before; a boundary is reached."""
         for field in (_POSITION, _TABLE, _FIRST, _YIELDED, _AFTER_LOOP, _STOP):
             self._set(field, 0)
+        self.stream = ""
         self.boundary()
+
+    @property
+    def stream(self) -> str:
+        """Name of the stream that the next records come from; set before they are opened."""
+        return self._stream
+
+    @stream.setter
+    def stream(self, name: str) -> None:
+        text = name.encode()[: _SIZE - _NAME]
+        self._page[_NAME : _NAME + len(text)] = text
+        self._set(_NAME_LENGTH, len(text))
+        self._stream = name
 
     def open_record(self, table: int, first: int, position: int, yielded: int) -> None:
         """Say which record is being worked on; a boundary is reached."""
@@ -82,7 +98,13 @@ class Progress:
         """Read the page."""
         get = self._get
         return Snapshot(
-            get(_BOUNDARIES), get(_POSITION), get(_TABLE), get(_FIRST), get(_YIELDED), get(_AFTER_LOOP) != 0
+            get(_BOUNDARIES),
+            get(_POSITION),
+            get(_TABLE),
+            get(_FIRST),
+            get(_YIELDED),
+            get(_AFTER_LOOP) != 0,
+            self._page[_NAME : _NAME + get(_NAME_LENGTH)].decode("utf-8", "replace"),
         )
 
     def close(self) -> None:

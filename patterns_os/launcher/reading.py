@@ -112,6 +112,7 @@ class StreamPlace:
         """Give the records that were not given yet."""
         part, progress = self._slice, self._progress
         table, used_up, open_record = self.given.table, part.used_up, progress.open_record
+        stream = self.given.stream
         while True:
             if self._index >= len(self._batch) and not self._fetch():
                 break
@@ -125,6 +126,8 @@ class StreamPlace:
             part.rows += 1
             if part.rows == 1:
                 part.first_record()
+            if progress.stream != stream:
+                progress.stream = stream
             open_record(table, self.start, position, self.yielded)
             yield self._batch[index]
         progress.end_of_stream()

@@ -21,6 +21,7 @@ from patterns_os.launcher.reading import (
 )
 from patterns_os.launcher.undeclared import undeclared_secret, undeclared_stream, undeclared_table
 from patterns_os.launcher.writing import TableWriter
+from patterns_os.ports.claims import Claim, ClaimedInput
 from patterns_os.rows.tagging import from_json, to_json
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from patterns.host import StreamHost
     from patterns_os.launcher.assignment import AssignedNode
     from patterns_os.launcher.progress import Progress
-    from patterns_os.ports.claims import Claim
 
 _COMMIT_TRIES = 5
 
@@ -249,7 +249,10 @@ class Session:
         self._check_alive()
         seen = self._progress.snapshot()
         request = self._claim.request or {}
-        record = f"{seen.table}:{seen.position}" if seen.position else f"request:{request.get('id', 0)}"
+        stream = f"{seen.stream}:" if seen.stream else ""
+        record = (
+            f"{seen.table}:{stream}{seen.position}" if seen.position else f"request:{request.get('id', 0)}"
+        )
         row = self._connection.execute(
             "select patterns_os.once_v1(%s, %s, %s, %s)", (self._claim.run, self._claim.token, record, key)
         ).fetchone()
@@ -360,7 +363,7 @@ class Session:
     # -- how
 
     def _open_place(self, table: str, stream: str) -> StreamPlace:
-        given = self._inputs.get((table, stream))
+        given = self._inputs.get((table, stream)) or self._open_stream(table, stream)
         if given is None:
             raise undeclared_stream(self._node.name, table)
         held = self._claim.held
@@ -377,6 +380,20 @@ class Session:
             held=held,
             done_beyond=self._state.get(done_key(given), ()),
         )
+
+    def _open_stream(self, table: str, stream: str) -> ClaimedInput | None:
+        """Open a stream that this node has not had before."""
+        claim = self._claim
+        row = self._connection.execute(
+            "select patterns_os.open_stream_v1(%s, %s, %s, %s, %s)",
+            (claim.run, claim.token, claim.tables[table], stream, bool(claim.narrow or claim.held)),
+        ).fetchone()
+        if row is None or row[0] is None:
+            return None
+        given = dict(row[0])
+        opened = ClaimedInput(start=given.pop("from"), **given)
+        self._inputs[table, stream] = opened
+        return opened
 
     def _writer(self, name: str) -> TableWriter:
         writer = self._writers.get(name)

@@ -513,6 +513,7 @@ def _failure(answer: Mapping[str, Any]) -> Failure:
     return Failure(
         family=answer["family"],
         table=seen.table,
+        stream=seen.stream,
         position=seen.position,
         first=seen.first,
         yielded=seen.yielded,

@@ -564,6 +564,23 @@ for name in ("one", "two"):
     app.send({"i": 10})
     found = sorted((row["stream"], row["i"]) for row in app.rows("two_streams"))
     assert found == [(name, i) for name in ("one", "two") for i in range(11)]
+    # a bad record of one stream is held there, and nowhere else
+    app.write(
+        two_streams="""
+from patterns import Table
+out = Table("two_streams", "w")
+for name in ("one", "two"):
+    for row in Table("events").as_stream(name=name):
+        if row["i"] == 12 and name == "two":
+            raise ValueError("bad")
+        out.append({"i": row["i"], "stream": name})
+"""
+    )
+    app.send([{"i": i} for i in range(11, 15)], code=None)
+    app.run_to_the_end()
+    assert app.sql("select stream, content ->> 'i' from patterns_os.held") == [("two", "12")]
+    found = sorted((row["stream"], row["i"]) for row in app.rows("two_streams"))
+    assert found == [(name, i) for name in ("one", "two") for i in range(15) if (name, i) != ("two", 12)]
 
 
 def test_a_table_that_is_not_required_may_lead_nowhere(shared_app):

@@ -403,6 +403,35 @@ begin
     return _lane;
 end $$;
 
+-- Opens a further stream of a table that the run streams: a place of its own, at the beginning when it is new.
+-- Gives it as one of the run's inputs, null where the run streams no such table. `_closed`: the run tries one
+-- record again, and gets nothing of other streams.
+create or replace function patterns_os.open_stream_v1(_run bigint, _token bigint, _table int, _stream text, _closed boolean)
+returns jsonb
+language plpgsql security definer set search_path = pg_catalog as $$
+declare
+    _lane patterns_os.lanes;
+    _given jsonb;
+    _start bigint;
+begin
+    select i.value into _given from patterns_os.runs r, jsonb_array_elements(r.inputs) i
+    where r.id = _run and (i.value ->> 'table')::int = _table and i.value ->> 'stream' = '' and i.value ->> 'access' = 'stream';
+    _lane := patterns_os.own_lane(_run, _token);
+    if _given is null then
+        return null;
+    end if;
+    insert into patterns_os.inputs (node, table_id, stream, access, triggering)
+    select i.node, i.table_id, _stream, i.access, i.triggering from patterns_os.inputs i
+    where i.node = _lane.node and i.table_id = _table and i.stream = ''
+    on conflict (node, table_id, stream) do update set active = true;
+    select greatest(i.cursor, (_given ->> 'base')::bigint) into _start from patterns_os.inputs i
+    where i.node = _lane.node and i.table_id = _table and i.stream = _stream;
+    _given := _given || jsonb_build_object('stream', _stream, 'from', _start,
+                                           'to', case when _closed then _start else (_given ->> 'last')::bigint end);
+    update patterns_os.runs r set inputs = r.inputs || _given where r.id = _run;
+    return _given;
+end $$;
+
 -- THE commit: outputs, State, cursors and held records of a run's range, all or nothing.
 --   inputs:  [{"table", "stream", "to", "from", "more"}]    how far the run has got; more: it has done rows
 --                                                           beyond `to`, and left some before them
