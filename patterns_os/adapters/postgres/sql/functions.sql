@@ -408,7 +408,7 @@ end $$;
 -- record again, and gets nothing of other streams.
 create or replace function patterns_os.open_stream_v1(_run bigint, _token bigint, _table int, _stream text, _closed boolean)
 returns jsonb
-language plpgsql security definer set search_path = pg_catalog as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     _lane patterns_os.lanes;
     _given jsonb;
