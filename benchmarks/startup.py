@@ -8,7 +8,6 @@ from pathlib import Path
 
 from workbench import PATTERNS, cpu_of, tell
 
-SEED_SCRIPT = (Path(__file__).parent / "quick_start_script.py").read_text()
 ROUNDS = 5
 
 
@@ -49,8 +48,6 @@ def first_row(folder: Path) -> tuple[float, Path]:
         ["webhook", "test", "--title=Slack messages", '--data={"event":{"text":"hello world"}}'],
         ["table", "data", "completions", "--format", "json"],
     ):
-        if words[:3] == ["add", "script", "my_py.py"]:
-            (app / "my_py.py").write_text(SEED_SCRIPT)
         done = subprocess.run(
             [*PATTERNS, *words],
             cwd=app if app.exists() else folder,

@@ -514,17 +514,23 @@ class TestCollecting:
 
 
 class TestForging:
-    def test_a_temporary_table_of_ones_own_is_not_taken_for_the_catalog_or_for_staging(self, hands: Any) -> None:
+    def test_a_temporary_table_of_ones_own_is_not_taken_for_the_catalog_or_for_staging(
+        self, hands: Any
+    ) -> None:
         hands.write("src", numbers(0, 2))
         claim = hands.claim()
         with psycopg.connect(hands.deployment.conninfo, autocommit=True) as launcher:
             launcher.execute("create temporary table mine (i bigint, patterns_more jsonb)")
             launcher.execute(
-                "create temporary table pg_class as select 'mine'::regclass::oid as oid, 't'::\"char\" as relpersistence, "
+                "create temporary table pg_class as "
+                "select 'mine'::regclass::oid as oid, 't'::\"char\" as relpersistence, "
                 "(select nspowner from pg_catalog.pg_namespace where nspname = 'patterns_os') as relowner"
             )
             operation = {"kind": "append", "columns": ["i"], "stage": "pg_temp.mine"}
-            body = {"outputs": [{"table": hands.deployment.tables["dst"], "operations": [operation]}], "end": True}
+            body = {
+                "outputs": [{"table": hands.deployment.tables["dst"], "operations": [operation]}],
+                "end": True,
+            }
 
             with pytest.raises(psycopg.Error, match="is not ours"):
                 launcher.execute(
