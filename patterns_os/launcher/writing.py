@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 INLINE_ROWS = 500
 _SPILL_ROWS = 2_000
 _COLUMN_TRIES = 3
+# How many rows of a large batch are looked at for values that do not fit their column.
+_LOOKED_AT = 100
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
@@ -62,6 +65,7 @@ class TableWriter:
         self._columns: dict[str, ColumnType] | None = None
         self._stages = 0
         self._turn = threading.RLock()
+        self._warned: set[str] = set()
 
     @property
     def count(self) -> int:
@@ -152,6 +156,7 @@ class TableWriter:
                 return None
             codec = self._codec(operation.rows)
             rows = self._encoded(lambda: codec.json_rows(operation.rows))
+            self._warn_of_misfits(rows)
             used = {key for row in rows for key in row}
             return {
                 "kind": operation.kind,
@@ -194,6 +199,7 @@ class TableWriter:
             ).fetchone()
             operation.stage = str(row[0]) if row else None
             operation.staged_columns = tuple(codec.columns)
+            self._warn_of_misfits(self._encoded(lambda: codec.json_rows(operation.rows[:_LOOKED_AT])))
         lines = self._encoded(lambda: codec.copy_lines(operation.rows))
         names = "".join(f'"{name.replace(chr(34), chr(34) * 2)}", ' for name in operation.staged_columns)
         with (
@@ -204,6 +210,16 @@ class TableWriter:
         self.staged_bytes += len(lines)
         operation.staged += len(operation.rows)
         operation.rows = []
+
+    def _warn_of_misfits(self, encoded: Sequence[Mapping[str, Any]]) -> None:
+        """Say once a run, in the node's log, which columns values do not fit: nothing is lost, but SQL is blind."""
+        beside = {key for row in encoded for key in row.get("patterns_more") or ()}
+        for name in sorted((beside & self.columns.keys()) - self._warned):
+            self._warned.add(name)
+            sys.stderr.write(
+                f'warning[column-type] table "{self.name}": values of "{name}" do not fit its column of type '
+                f'"{self.columns[name]}"; they are kept beside it, where SQL does not see them\n'
+            )
 
     def _add_columns(self, new: Mapping[str, ColumnType]) -> None:
         """Lay columns; where a reader is in the way for long, the values stay in `patterns_more`."""

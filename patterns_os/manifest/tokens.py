@@ -57,17 +57,18 @@ def read_tokens(content: str, start: int = 0) -> Iterator[Token]:
         yield Token(TokenKind(found.lastgroup or ""), found.start(), position, found.group())
 
 
-# Possessive repeats: without them a long text that is not closed costs the square of its length.
+# Possessive repeats: without them a long text that is not closed costs the square of its length. Of characters
+# only, never of groups: Python 3.11.2, which Debian 12 has, goes past a look-ahead inside a possessive group.
 _TOKEN: Final = re.compile(
     r"""
       (?P<blank>[ \t\r\n]+)
     | (?P<comment>//[^\r\n]*+ | /\*[\s\S]*?\*/)
     | (?P<open_comment>/\*[\s\S]*+)
-    | (?P<text>"(?:[^"\\\r\n]|\\[^\r\n])*+")
-    | (?P<open_text>"(?:[^"\\\r\n]|\\[^\r\n])*+\\?)
-    | (?P<quoted>'(?:[^'\\\r\n]|\\[^\r\n])*+' | [\u201c-\u201f][^"\u201c-\u201f\r\n]*+[\u201c-\u201f])
+    | (?P<text>"[^"\\\r\n]*+(?:\\[^\r\n][^"\\\r\n]*+)*")
+    | (?P<open_text>"[^"\\\r\n]*+(?:\\[^\r\n][^"\\\r\n]*+)*\\?)
+    | (?P<quoted>'[^'\\\r\n]*+(?:\\[^\r\n][^'\\\r\n]*+)*' | [\u201c-\u201f][^"\u201c-\u201f\r\n]*+[\u201c-\u201f])
     | (?P<mark>[{}\[\]:,])
-    | (?P<word>(?:[^\s,:\[\]{}"'/\ufeff\u200b\u2060\u201c-\u201f]|/(?![/*]))++)
+    | (?P<word>(?:[^\s,:\[\]{}"'/\ufeff\u200b\u2060\u201c-\u201f]++|/(?![/*]))+)
     | (?P<strange>[\s\S])
     """,
     re.VERBOSE,

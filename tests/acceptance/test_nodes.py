@@ -521,6 +521,9 @@ for row in Table("events").as_stream():
         shown = app.patterns("table", "data", table, "--json").json
         rows = [{k: v for k, v in row.items() if v is not None and k != "patterns_id"} for row in shown]
         assert rows == [{"a": 1}, {"a": 2.5, "b": "new"}, {"a": "text", "c": {"d": [1]}}, {}]
+    assert 'warning[column-type] table "copies": values of "a" do not fit its column of type "bigint"' in (
+        app.patterns("logs", "copies").out
+    )
 
 
 def test_a_value_that_no_table_can_hold_is_refused_with_its_place(shared_app):

@@ -229,3 +229,9 @@ def test_the_place_of_what_is_missing_is_that_of_its_container():
     assert str(document.locate("/a/c/d")) == "m.json:1:7 /a/c/d"
     assert str(document.locate("/a/b/1")) == "m.json:1:13 /a/b/1"
     assert str(document.locate_key("/a/b/1")) == "m.json:1:13 /a/b/1"
+
+
+def test_a_comment_right_behind_a_word_is_a_comment() -> None:
+    document = parse_document("manifest.json", b'{"a": null/* why */, "b": true// so\n}')
+
+    assert (document.data, document.diagnostics) == ({"a": None, "b": True}, ())
