@@ -64,7 +64,13 @@ def _become_owner(connection: psycopg.Connection[DictRow]) -> None:
         return
     database = sql.Identifier(connection.info.dbname)
     if not known:
-        connection.execute(sql.SQL("create role {} nologin").format(sql.Identifier(OWNER)))
+        # Roles belong to the whole server: somebody may make it for another database at this moment.
+        connection.execute(
+            sql.SQL(
+                "do $$ begin create role {} nologin; "
+                "exception when duplicate_object or unique_violation then null; end $$"
+            ).format(sql.Identifier(OWNER))
+        )
     if not me["rolsuper"]:
         connection.execute(sql.SQL("grant {} to current_user").format(sql.Identifier(OWNER)))
     connection.execute(

@@ -6,8 +6,11 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 from psycopg.types.json import Jsonb
 
+from patterns_os.adapters.postgres.deployments import PostgresDeployments
+from patterns_os.errors import PatternsError
 from patterns_os.plan.spec import Plan, PlannedInput, PlannedNode, PlannedOutput, PlannedTable
 from patterns_os.ports.deployments import Deployment
 from patterns_os.rows.identity import parse_patterns_id
@@ -536,3 +539,30 @@ class TestForging:
                 launcher.execute(
                     "select patterns_os.commit_v1(%s, %s, %s)", (claim["run"], claim["token"], Jsonb(body))
                 )
+
+
+def test_apps_of_two_databases_can_be_deployed_at_once(postgres: str) -> None:
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        names = [f"twin_{n}_{connection.info.backend_pid}" for n in range(4)]
+        for name in names:
+            connection.execute(f'create database "{name}"')
+    errors: list[BaseException] = []
+
+    def deploy(name: str) -> None:
+        passwords: dict[str, str] = {}
+        deployments = PostgresDeployments(make_conninfo(postgres, dbname=name), passwords.setdefault)
+        try:
+            deployments.deploy(Plan(app="twin"), first_ticks={})
+        except PatternsError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=deploy, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        for name in names:
+            connection.execute(f'drop database "{name}" with (force)')
+
+    assert errors == []
