@@ -183,9 +183,10 @@ class Ingest:
             for _, future in batch:
                 _settle(future, error)
         else:
+            # Whoever has work now begins before the senders are answered: the row is stored either way.
+            self._stored()
             for _, future in batch:
                 _settle(future, last)
-            self._stored()
 
     async def _reject(
         self, webhook: PlannedWebhook, received: Received, status: int, reason: str, code: str = "rejected"

@@ -232,7 +232,8 @@ class Supervisor:
     async def _sleep(self, *, until_quiet: bool) -> None:
         timeout = 0.05 if until_quiet and not self.live else POLL_S
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), timeout)
+            async with asyncio.timeout(timeout):
+                await self._wake.wait()
         self._pool.trim(self._keys())
 
     # -- executing
