@@ -7,7 +7,8 @@ import typer
 
 from patterns_os.cli.console import print_json
 from patterns_os.cli.live import LiveView, picture, tell_failures
-from patterns_os.cli.session import Opened, at_work, opened
+from patterns_os.cli.session import Opened, at_work, early_processes, opened
+from patterns_os.launcher.pool import ProcessPool
 from patterns_os.settings import PATIENCE_S
 
 app = typer.Typer(add_completion=False)
@@ -25,13 +26,18 @@ def run(
 
     Exit code 1 if a node is failing at the end. What is left is done by the next `patterns run` or `patterns dev`.
     """
-    with opened("patterns run") as opened_app:
-        return asyncio.run(_run(opened_app, patience, json=json))
+    return asyncio.run(_run(patience, json=json))
 
 
-async def _run(opened_app: Opened, patience: float, *, json: bool) -> int:
+async def _run(patience: float, *, json: bool) -> int:
+    async with early_processes() as pool:
+        with opened("patterns run") as opened_app:
+            return await _work(opened_app, pool, patience, json=json)
+
+
+async def _work(opened_app: Opened, pool: ProcessPool, patience: float, *, json: bool) -> int:
     view = LiveView(opened_app.plan)
-    async with at_work(opened_app, view.observe) as (parts, supervisor):
+    async with at_work(opened_app, view.observe, pool) as (parts, supervisor):
         await parts.scheduler.fire_due()
         if json:
             await supervisor.serve(until_quiet=True, patience_s=patience)

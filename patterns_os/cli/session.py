@@ -12,6 +12,7 @@ from patterns_os.cli.console import note
 from patterns_os.composition.authoring import find_app, load_plan, node_environment, node_secrets
 from patterns_os.composition.running import Database, Parts, deploy, open_database
 from patterns_os.diagnostics import render_diagnostic
+from patterns_os.launcher.pool import ProcessPool
 from patterns_os.launcher.supervisor import RunEvent, Supervisor, Workplace
 from patterns_os.plan.compile import Compiled
 from patterns_os.plan.spec import Plan
@@ -56,8 +57,19 @@ def workplace(app: Path, compiled: Compiled, plan: Plan) -> Workplace:
 
 
 @asynccontextmanager
+async def early_processes() -> AsyncIterator[ProcessPool]:
+    """Give node processes that import what they need while the app is compiled and its database started."""
+    pool = ProcessPool()
+    try:
+        await pool.start_spare()
+        yield pool
+    finally:
+        await pool.close()
+
+
+@asynccontextmanager
 async def at_work(
-    opened_app: Opened, observe: Callable[[RunEvent], None]
+    opened_app: Opened, observe: Callable[[RunEvent], None], pool: ProcessPool | None = None
 ) -> AsyncIterator[tuple[Parts, Supervisor]]:
     """Give the app's parts and a supervisor that is ready; Ctrl-C and SIGTERM stop it at record boundaries."""
     supervisor: Supervisor | None = None
@@ -72,7 +84,8 @@ async def at_work(
         opened_app.deployment,
         workplace(opened_app.app, opened_app.compiled, opened_app.plan),
         observe,
-        opened_app.database.revive,
+        revive=opened_app.database.revive,
+        pool=pool,
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -16,12 +16,13 @@ from patterns_os.adapters.local.folder import holder
 from patterns_os.cli.console import note, print_json, say
 from patterns_os.cli.live import LiveView, picture
 from patterns_os.cli.run_command import report
-from patterns_os.cli.session import Opened, at_work, opened
+from patterns_os.cli.session import Opened, at_work, early_processes, opened
 from patterns_os.cli.shell_json import AmbiguousError, read_eaten_json
 from patterns_os.composition.authoring import configuration_of, find_app, load_plan, node_secrets
 from patterns_os.control.ingest import Answer, parse_payload
 from patterns_os.diagnostics import did_you_mean, quote
 from patterns_os.errors import TemporaryError, UsageError
+from patterns_os.launcher.pool import ProcessPool
 from patterns_os.plan.spec import Plan, PlannedWebhook
 from patterns_os.settings import DEFAULT_PORT, PATIENCE_S
 from patterns_os.triggers.signatures import sign
@@ -59,9 +60,7 @@ def test(
     if running is not None and running.url is not None:
         plan = _running_plan(running.url)
         return _send(running.url, folder, plan, choose(plan, title), body)
-    with opened("patterns webhook test") as opened_app:
-        hook = choose(opened_app.plan, title)
-        return asyncio.run(_deliver(opened_app, hook, body, json=json))
+    return asyncio.run(_test(title, body, json=json))
 
 
 @app.command("list", epilog="Example: patterns webhook list --json")
@@ -154,10 +153,18 @@ def _repaired(words: list[str]) -> bytes:
     return text.encode()
 
 
-async def _deliver(opened_app: Opened, hook: PlannedWebhook, body: bytes, *, json: bool) -> int:
+async def _test(title: str | None, body: bytes, *, json: bool) -> int:
+    async with early_processes() as pool:
+        with opened("patterns webhook test") as opened_app:
+            return await _deliver(opened_app, pool, choose(opened_app.plan, title), body, json=json)
+
+
+async def _deliver(
+    opened_app: Opened, pool: ProcessPool, hook: PlannedWebhook, body: bytes, *, json: bool
+) -> int:
     """Store the event as the server would, then process everything that is due."""
     view = LiveView(opened_app.plan)
-    async with at_work(opened_app, view.observe) as (parts, supervisor):
+    async with at_work(opened_app, view.observe, pool) as (parts, supervisor):
         table = opened_app.deployment.tables[hook.table]
         answer = await parts.ingest.receive(
             hook, table, body, _headers(hook, body, opened_app.app, opened_app.plan)

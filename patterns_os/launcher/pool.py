@@ -1,6 +1,7 @@
 """Node processes kept warm: a few that know no app yet, and those that have served a node."""
 
 import asyncio
+import os
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -9,12 +10,13 @@ from patterns_os.launcher.process import NodeProcessHandle
 
 SPARES = 1
 WARM_SECONDS = 60.0
+MOST_PROCESSES = max(16, 4 * (os.cpu_count() or 1))
 
 
 class ProcessPool:
     """Lends node processes. `key` names a node of a version: a process never serves two keys."""
 
-    def __init__(self, most_warm: int) -> None:
+    def __init__(self, most_warm: int = MOST_PROCESSES) -> None:
         self._most_warm = most_warm
         self._idle: list[NodeProcessHandle] = []
         self._spares: list[asyncio.Task[NodeProcessHandle]] = []
@@ -24,6 +26,11 @@ class ProcessPool:
         """Start spare processes in the background."""
         while len(self._spares) < SPARES:
             self._spares.append(asyncio.create_task(NodeProcessHandle.start()))
+
+    async def start_spare(self) -> None:
+        """Start spare processes now: they import while the caller does something else."""
+        self.prepare()
+        await asyncio.gather(*self._spares)
 
     async def take(self, key: str, assignment: Mapping[str, Any]) -> NodeProcessHandle:
         """Give a process bound to `key`, the one that was used last if there is one."""

@@ -22,7 +22,7 @@ import orjson
 import psycopg
 
 from patterns_os.errors import NodeError, PatternsError, TemporaryError
-from patterns_os.launcher.pool import ProcessPool
+from patterns_os.launcher.pool import MOST_PROCESSES, ProcessPool
 from patterns_os.launcher.sql import run_sql
 from patterns_os.ports.claims import Claim, Claims, LogLine, OwnedLane
 from patterns_os.runs.masking import Masker
@@ -42,7 +42,6 @@ SILENCE_S = 10.0
 GRACE_S = 5.0
 POLL_S = 1.0
 LOG_EVERY_S = 0.15
-_PROCESSES_PER_CORE, _LEAST_PROCESSES = 4, 16
 _WATCH_S = 0.5
 
 
@@ -99,6 +98,7 @@ class Supervisor:
         workplace: What scripts find around them.
         observe: Called with every event, in order, from the event loop.
         revive: Called in a thread when the database does not answer: starts it again where it is ours.
+        pool: Node processes that were started early, closed at the end of `serve`; none by default.
     """
 
     def __init__(
@@ -107,7 +107,9 @@ class Supervisor:
         deployment: Deployment,
         workplace: Workplace,
         observe: Callable[[RunEvent], None] = lambda _: None,
+        *,
         revive: Callable[[], object] = lambda: None,
+        pool: ProcessPool | None = None,
     ) -> None:
         self.name = f"local-{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         self.live: dict[int, LiveRun] = {}
@@ -118,8 +120,7 @@ class Supervisor:
         self._observe = observe
         self._revive = revive
         self._mask = Masker(workplace.secrets)
-        self._most = max(_LEAST_PROCESSES, _PROCESSES_PER_CORE * (os.cpu_count() or 1))
-        self._pool = ProcessPool(self._most)
+        self._pool = pool or ProcessPool()
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._lines: list[LogLine] = []
@@ -195,7 +196,7 @@ class Supervisor:
     # -- claiming
 
     async def _claim(self) -> int:
-        free = self._most - len(self.live)
+        free = MOST_PROCESSES - len(self.live)
         if free <= 0:
             return 0
         try:
