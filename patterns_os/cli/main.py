@@ -8,7 +8,6 @@ import os
 import sys
 import traceback
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import click
@@ -174,11 +173,3 @@ def _internal(error: Exception) -> int:
         err=True,
     )
     return 70
-
-
-def shown_path(path: Path) -> str:
-    """Give a path as people type it: relative to here where that is shorter."""
-    try:
-        return str(path.relative_to(Path.cwd())) or "."
-    except ValueError:
-        return str(path)

@@ -23,7 +23,7 @@ from patterns_os.control.scheduler import Scheduler
 from patterns_os.errors import TemporaryError
 from patterns_os.plan.compile import Compiled
 from patterns_os.plan.spec import Plan
-from patterns_os.ports.deployments import Deployment
+from patterns_os.ports.deployments import Deployment, Deployments
 from patterns_os.settings import DATABASE_URL_VARIABLE, LEAST_FREE_BYTES, state_folder
 from patterns_os.triggers.cron import parse_cron
 
@@ -104,8 +104,8 @@ def deploy(
         for node in plan.nodes
         if node.cron is not None
     }
-    deployments = PostgresDeployments(database.conninfo, Credentials(state_folder(app)))
-    return deployments.deploy(plan, first_ticks=first_ticks, renamed=renamed, forgotten=forgotten)
+    deployments: Deployments = PostgresDeployments(database.conninfo, Credentials(state_folder(app)))
+    return deployments.deploy(plan, first_ticks=first_ticks, renamed=renamed or {}, forgotten=forgotten)
 
 
 class Parts:

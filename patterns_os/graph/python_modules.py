@@ -7,7 +7,7 @@ import ast
 import sys
 import warnings
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -109,10 +109,6 @@ class Module:
         text = self.lines[line - 1] if line <= len(self.lines) else ""
         column = len(text.encode()[:offset].decode(errors="ignore")) + 1
         return Location(file=self.file, line=line, column=column)
-
-    def functions(self) -> Iterator[Function]:
-        """Give all functions and lambdas."""
-        return (node for node in self.nodes if isinstance(node, FUNCTIONS))
 
 
 def parse_module(file: str, source: bytes) -> Module | Diagnostic:

@@ -19,7 +19,6 @@ class Deployment:
         nodes: Node name → number, webhooks included.
         tables: Table name → number.
         conninfo: Address for launchers, with the app's own role where there is one.
-        admin_conninfo: Address for services of the host.
         schema: Schema with the app's tables as views.
     """
 
@@ -30,7 +29,6 @@ class Deployment:
     nodes: Mapping[str, int]
     tables: Mapping[str, int]
     conninfo: str = field(repr=False)
-    admin_conninfo: str = field(repr=False)
     schema: str
 
 
@@ -57,8 +55,4 @@ class Deployments(Protocol):
             PermanentError: A node looks renamed (`node-renamed`), one to be renamed or forgotten is not
                 deployed (`unknown-node`), or the app's role cannot be made.
         """
-        ...
-
-    def active_plan(self, app: str) -> Plan | None:
-        """Give the plan of the active version, or `None` before the first deploy."""
         ...

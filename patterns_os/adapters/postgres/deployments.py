@@ -35,12 +35,6 @@ class PostgresDeployments:
         self.conninfo = conninfo
         self._passwords = passwords
 
-    def active_plan(self, app: str) -> Plan | None:
-        """Give the plan of the active version, or `None` before the first deploy."""
-        with connect(self.conninfo) as connection, translated():
-            migrate(connection)
-            return _active_plan(connection, app)
-
     def deploy(
         self,
         plan: Plan,
@@ -85,7 +79,6 @@ class PostgresDeployments:
             nodes=nodes,
             tables=tables,
             conninfo=launcher,
-            admin_conninfo=self.conninfo,
             schema=app["schema_name"],
         )
 
