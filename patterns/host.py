@@ -68,11 +68,11 @@ class Host(Protocol):
         """Give all rows of the active version in order of position, in lists."""
         ...
 
-    def read_sql(self, statement: str, parameters: Any, chunk: int | None) -> Iterator[list[dict[str, Any]]]:  # noqa: ANN401
+    def read_sql(self, statement: str, parameters: Any, chunk: int | None) -> Iterator[list[dict[str, Any]]]:  # noqa: ANN401 - binds
         """Give the rows of a read-only statement, in lists."""
         ...
 
-    def stream(self, name: str, stream: str, order_by: str | None, starting_value: Any) -> StreamHost:  # noqa: ANN401
+    def stream(self, name: str, stream: str, order_by: str | None, starting_value: Any) -> StreamHost:  # noqa: ANN401 - a column's value
         """Give the node's stream of a table."""
         ...
 

@@ -197,7 +197,7 @@ def _rows(records: Any) -> Sequence[Mapping[str, Any]]:  # noqa: ANN401 - dict, 
     return list(records)
 
 
-def _formatted(parts: Iterable[list[dict[str, Any]]], as_format: str, *, chunked: bool) -> Any:  # noqa: ANN401
+def _formatted(parts: Iterable[list[dict[str, Any]]], as_format: str, *, chunked: bool) -> Any:  # noqa: ANN401 - as read
     if as_format not in {"records", "dataframe"}:
         raise TableError(f'Format "{as_format}" is none of "records", "dataframe"', code="table-format")
     if chunked:

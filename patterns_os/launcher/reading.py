@@ -97,7 +97,6 @@ class StreamPlace:
         self._drop = rollback
         self._held = held
         self._done = set(done_beyond)
-        self._skip_until: Any = None
         self._filter: tuple[str, Any] | None = None
         self._batch: list[dict[str, Any]] = []
         self._positions: list[int] = []

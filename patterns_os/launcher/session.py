@@ -128,12 +128,12 @@ class Session:
             return iter(())
         return read_version(self._connection, self._relation(name), *self._version(name), chunk)
 
-    def read_sql(self, statement: str, parameters: Any, chunk: int | None) -> Iterator[list[dict[str, Any]]]:  # noqa: ANN401
+    def read_sql(self, statement: str, parameters: Any, chunk: int | None) -> Iterator[list[dict[str, Any]]]:  # noqa: ANN401 - binds
         """Give the rows of a read-only statement."""
         self._check_alive()
         return read_statement(self._connection, statement, parameters, chunk)
 
-    def stream(self, name: str, stream: str, order_by: str | None, starting_value: Any) -> StreamHost:  # noqa: ANN401
+    def stream(self, name: str, stream: str, order_by: str | None, starting_value: Any) -> StreamHost:  # noqa: ANN401 - a column's value
         """Give the node's place in a table; a second call gives the same place."""
         self._check_alive()
         if not self.is_connected(name):

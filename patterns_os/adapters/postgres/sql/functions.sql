@@ -509,7 +509,8 @@ begin
         return jsonb_build_object('tables', _tables, 'rows_out', _rows_out);
     end if;
 
-    -- `seen` is what the run could see when it began; `moved` is about this run alone.
+    -- `seen` is what the run could see when it began; `moved` is about this run alone. A record that was set aside is
+    -- delivered without looking at anything else: what the lane knew of its inputs stays as it was.
     update patterns_os.inputs i set
         seen = greatest(i.seen, coalesce(
             (select (s.value ->> 'last')::bigint from jsonb_array_elements(coalesce(_body -> 'seen', '[]')) s
@@ -520,7 +521,8 @@ begin
                        where (m.value ->> 'more')::boolean and (m.value ->> 'table')::int = i.table_id
                          and m.value ->> 'stream' = i.stream)
     from jsonb_array_elements((select r.inputs from patterns_os.runs r where r.id = _run)) began
-    where i.node = _lane.node and i.table_id = (began.value ->> 'table')::int and i.stream = began.value ->> 'stream';
+    where i.node = _lane.node and i.table_id = (began.value ->> 'table')::int and i.stream = began.value ->> 'stream'
+      and (select r.reason from patterns_os.runs r where r.id = _run) <> 'resume';
 
     select i.cursor into _cursor from patterns_os.inputs i
     where i.node = _lane.node and i.table_id = (_lane.narrow ->> 'table')::int and i.stream = _lane.narrow ->> 'stream';
