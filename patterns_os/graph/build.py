@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from patterns_os.diagnostics import Diagnostic, Location, did_you_mean, quote, sort_diagnostics
 from patterns_os.graph.fingerprint import fingerprint
 from patterns_os.graph.python import analyse_python
+from patterns_os.graph.schemas import declared_schema
 from patterns_os.graph.sources import Sources
 from patterns_os.graph.topology import topological_order
 from patterns_os.graph.vertices import (
@@ -29,7 +30,7 @@ from patterns_os.graph.vertices import (
 )
 from patterns_os.manifest.configuration import ConfigurationSpec
 from patterns_os.manifest.parse import Parsed
-from patterns_os.manifest.spec import ManifestSpec, ScriptSpec, TableStoreSpec, WebhookSpec
+from patterns_os.manifest.spec import FileStoreSpec, ManifestSpec, ScriptSpec, TableStoreSpec, WebhookSpec
 
 if TYPE_CHECKING:
     from patterns_os.graph.sql import SqlScript
@@ -61,15 +62,16 @@ def build_graph(
     declared = {store.name for store in manifest.spec.tables}
     led_to = _that_lead_somewhere(nodes, {edge for part in first.values() for edge in part.edges}, declared)
     edges = tuple(sorted(led_to, key=_edge_order))
+    stores, found = _stores(builder, edges)
     graph = Graph(
         app=manifest.spec.name,
         nodes=nodes,
-        stores=_stores(builder, edges),
+        stores=stores,
         edges=edges,
         models={model.name: model.to_data() for model in manifest.spec.models},
         order=topological_order(nodes, edges),
     )
-    return graph, sort_diagnostics(found for part in built for found in part.diagnostics)
+    return graph, sort_diagnostics([*(one for part in built for one in part.diagnostics), *found])
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,30 +345,37 @@ def _without_output(analysis: Analysis) -> Analysis:
     return replace(analysis, uses=tuple(use for use in analysis.uses if not use.detail.get("implicit")))
 
 
-def _stores(builder: _Builder, edges: Iterable[Edge]) -> tuple[Store, ...]:
-    found: dict[tuple[StoreKind, str], Store] = {}
+def _stores(builder: _Builder, edges: Iterable[Edge]) -> tuple[tuple[Store, ...], list[Diagnostic]]:
+    stores: dict[tuple[StoreKind, str], Store] = {}
+    diagnostics: list[Diagnostic] = []
     for index, spec in enumerate(builder.spec.stores):
-        kind = StoreKind.TABLE if isinstance(spec, TableStoreSpec) else StoreKind.FILE
-        found.setdefault((kind, spec.name), _declared_store(spec, kind, builder.locate("stores", index)))
+        store, found = _declared_store(spec, builder.locate("stores", index))
+        stores.setdefault((store.kind, spec.name), store)
+        diagnostics += found
     for edge in sorted(edges, key=lambda edge: (edge.access is not Access.WRITE, edge.where)):
         implied = Store(name=edge.store, kind=edge.kind, declared=False, where=edge.where)
-        found.setdefault((edge.kind, edge.store), implied)
-    return tuple(sorted(found.values(), key=lambda store: (store.name, store.kind)))
+        stores.setdefault((edge.kind, edge.store), implied)
+    return tuple(sorted(stores.values(), key=lambda store: (store.name, store.kind))), diagnostics
 
 
-def _declared_store(spec: Any, kind: StoreKind, where: Location) -> Store:  # noqa: ANN401 - a table or a file store
+def _declared_store(
+    spec: TableStoreSpec | FileStoreSpec, where: Location
+) -> tuple[Store, tuple[Diagnostic, ...]]:
     if not isinstance(spec, TableStoreSpec):
-        return Store(name=spec.name, kind=kind, declared=True, where=where, storage=spec.storage_name)
-    return Store(
+        kind = StoreKind.FILE
+        return Store(name=spec.name, kind=kind, declared=True, where=where, storage=spec.storage_name), ()
+    schema, found = declared_schema(spec, where)
+    store = Store(
         name=spec.name,
-        kind=kind,
+        kind=StoreKind.TABLE,
         declared=True,
         where=where,
-        schema=dict(spec.columns) if spec.columns is not None else None,
+        schema=schema,
         unique_on=tuple(spec.unique_on or ()),
         storage=spec.storage_name,
         retention=spec.retention.to_data() if spec.retention else None,
     )
+    return store, found
 
 
 def _edge_order(edge: Edge) -> tuple[str, str, str, str, Location]:

@@ -31,5 +31,6 @@ CODES: Final[dict[str, str]] = {
     "unknown-runtime": "A script names a runtime that patterns.json does not have.",
     "unknown-storage": "A store names a storage that patterns.json does not have.",
     "unknown-table": "A script reads a table that nothing declares and nothing writes.",
+    "unknown-type": "A column of a table has a type that does not exist.",
     "wrong-name": "A script uses a table or file name that cannot be one.",
 }

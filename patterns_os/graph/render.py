@@ -266,7 +266,7 @@ def _store_data(store: Store) -> dict[str, Any]:
         "name": store.name,
         "kind": str(store.kind),
         "declared": store.declared,
-        "schema": dict(store.schema) if store.schema is not None else None,
+        "schema": {name: str(kind) for name, kind in store.schema.columns.items()} if store.schema else None,
         "unique_on": list(store.unique_on),
         "storage": store.storage,
     }

@@ -10,9 +10,13 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from patterns_os.diagnostics import Location
+from patterns_os.rows.schema import TableSchema
 
 NEW_ROWS = "patterns_new:"
 """Before a table's name in the SQL of a node: only the rows that are new to it. No table has such a name."""
+
+EVERY_COLUMN = "*"
+"""In place of a column's name: all columns that there are, known or not."""
 
 
 class NodeKind(StrEnum):
@@ -22,6 +26,7 @@ class NodeKind(StrEnum):
     SQL = "sql"
     JAVASCRIPT = "javascript"
     WEBHOOK = "webhook"
+    CHART = "chart"
 
 
 class StoreKind(StrEnum):
@@ -76,6 +81,89 @@ class Unknown:
     where: Location
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class ColumnSource:
+    """A column of a table that a value comes from; `EVERY_COLUMN` is the row as a whole.
+
+    Attributes:
+        table: In an `Analysis` the port that the script uses, in a `Lineage` the table of the app.
+    """
+
+    table: str
+    column: str
+
+
+class Derivation(StrEnum):
+    """How a value comes about: as it is, computed from its sources, or without any."""
+
+    COPIED = "copied"
+    COMPUTED = "computed"
+    CONSTANT = "constant"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnFlow:
+    """Where the values of one column that a node writes come from.
+
+    Attributes:
+        table: The output: in an `Analysis` its port, in a `Lineage` the table of the app.
+        column: The column that is written; `EVERY_COLUMN` means that further columns, which the text does not
+            show, may be written (all of those of `sources` where it has any). An output without such a flow
+            gets exactly the columns that its flows name.
+        sources: Every column whose value goes into it, once each, sorted. Empty where `unknown` says why, or
+            where the value is a constant.
+        type: The column type (a value of `ColumnType`) where it is proven, else `None`.
+        nullable: Whether the value may be null; `None` where that is not proven.
+        unknown: What could not be told: of `column`, or of the whole output for `EVERY_COLUMN`.
+    """
+
+    table: str
+    column: str
+    sources: tuple[ColumnSource, ...] = ()
+    derivation: Derivation = Derivation.COMPUTED
+    type: str | None = None
+    nullable: bool | None = None
+    unknown: Unknown | None = None
+    where: Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnRead:
+    """A column that a script is seen to ask of a table.
+
+    Attributes:
+        table: The port that the script uses.
+        type: The column type (a value of `ColumnType`) that the use of the value needs, where it is proven.
+        optional: Whether the script goes on without it (`row.get("x")`).
+    """
+
+    table: str
+    column: str
+    where: Location
+    type: str | None = None
+    optional: bool = False
+
+
+class Observed(StrEnum):
+    """What rules want to know of a script besides what it touches."""
+
+    EFFECT = "effect"
+    """Changes something outside, not within `once`; `name` is what is called."""
+    NAIVE_DATETIME = "naive-datetime"
+    """Makes a moment without a time zone; `name` is what is called."""
+    READ_AFTER_WRITE = "read-after-write"
+    """Reads a table that it has written before in the same run; `name` is the port."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One thing that a script was seen to do."""
+
+    kind: Observed
+    name: str
+    where: Location
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
     """What a script was seen to touch. Empty `uses` means that nothing is touched only if `unknown` is empty.
@@ -85,12 +173,19 @@ class Analysis:
         unknown: Mentions that could not be resolved.
         statement: For SQL, `select` or `insert` or `create`; `None` otherwise.
         imports: Files of the app that the script imports, in source order (relative paths).
+        flows: What is proven of the columns that are written, in source order. A written table without any
+            flow is one whose columns nobody looked at: nothing is known of them.
+        reads: What is proven of the columns that are read, in source order, once for each place.
+        observations: What else rules look at, in source order.
     """
 
     uses: tuple[Use, ...] = ()
     unknown: tuple[Unknown, ...] = ()
     statement: str | None = None
     imports: tuple[str, ...] = ()
+    flows: tuple[ColumnFlow, ...] = ()
+    reads: tuple[ColumnRead, ...] = ()
+    observations: tuple[Observation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +207,7 @@ class Store:
 
     Attributes:
         declared: Whether the manifest lists it; a store may also exist because a node uses it.
-        schema: Declared columns, name → type as written, or `None`.
+        schema: What is declared of its rows, or `None`.
         unique_on: Key columns for upsert, empty if none.
         storage: Name of the storage in patterns.json, `None` for the default.
     """
@@ -121,7 +216,7 @@ class Store:
     kind: StoreKind
     declared: bool
     where: Location
-    schema: Mapping[str, str] | None = None
+    schema: TableSchema | None = None
     unique_on: tuple[str, ...] = ()
     storage: str | None = None
     retention: Mapping[str, Any] | None = None
@@ -171,11 +266,21 @@ class Graph:
     edges: tuple[Edge, ...]
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     order: tuple[str, ...] = ()
+    _nodes: Mapping[str, Node] = field(init=False, repr=False, compare=False)
+    _edges: Mapping[str, tuple[Edge, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Index nodes and edges: rules ask for them once a node."""
+        edges: dict[str, list[Edge]] = {}
+        for edge in self.edges:
+            edges.setdefault(edge.node, []).append(edge)
+        object.__setattr__(self, "_nodes", {node.name: node for node in self.nodes})
+        object.__setattr__(self, "_edges", {name: tuple(found) for name, found in edges.items()})
 
     def node(self, name: str) -> Node | None:
         """Give the node of that name, or `None`."""
-        return next((node for node in self.nodes if node.name == name), None)
+        return self._nodes.get(name)
 
     def edges_of(self, node: str) -> tuple[Edge, ...]:
         """Give the edges of the node of that name."""
-        return tuple(edge for edge in self.edges if edge.node == node)
+        return self._edges.get(node, ())

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from patterns_os import __version__
-from patterns_os.diagnostics import Diagnostic, Severity, has_errors, quote, sort_diagnostics
+from patterns_os.diagnostics import Diagnostic, has_errors, quote, sort_diagnostics
 from patterns_os.graph.vertices import Access, Edge, Graph, Node, NodeKind, Store, StoreKind
 from patterns_os.manifest.configuration import ConfigurationSpec, ModelBindingSpec
 from patterns_os.plan.spec import (
@@ -17,7 +17,6 @@ from patterns_os.plan.spec import (
     PlannedTable,
     PlannedWebhook,
 )
-from patterns_os.rows.types import ColumnType, parse_type
 
 CronParser = Callable[[str, str], object]
 """Reads a cron expression in a time zone; `ValueError` with a sentence if it never comes."""
@@ -45,7 +44,7 @@ def build_plan(
     plan = Plan(
         app=graph.app,
         nodes=tuple(_node(graph, node, text_model, parse_cron, found) for node in nodes),
-        tables=tuple(_table(store, found) for store in graph.stores if store.kind is StoreKind.TABLE),
+        tables=tuple(_table(store) for store in graph.stores if store.kind is StoreKind.TABLE),
         webhooks=tuple(_webhook(node) for node in graph.nodes if node.kind is NodeKind.WEBHOOK),
         files=tuple(store.name for store in graph.stores if store.kind is StoreKind.FILE),
         models=models,
@@ -178,30 +177,15 @@ def _models_of(node: Node, text_model: str | None) -> tuple[str, ...]:
     return tuple(sorted(name for name in used if name is not None))
 
 
-def _table(store: Store, found: list[Diagnostic]) -> PlannedTable:
-    columns: dict[str, str] = {}
-    for name, written in (store.schema or {}).items():
-        column_type = parse_type(written)
-        if column_type is None:
-            found.append(_unknown_type(store, name, written))
-        else:
-            columns[name] = str(column_type)
+def _table(store: Store) -> PlannedTable:
+    schema = store.schema
     return PlannedTable(
         name=store.name,
-        columns=columns,
+        columns={name: str(kind) for name, kind in schema.columns.items()} if schema else {},
+        row_schema=schema.to_data() if schema else None,
         unique_on=store.unique_on,
         storage=store.storage,
         retention=dict(store.retention or {}),
-    )
-
-
-def _unknown_type(store: Store, column: str, written: str) -> Diagnostic:
-    return Diagnostic(
-        code="unknown-type",
-        message=f"column {quote(column)} of table {quote(store.name)} has the unknown type {quote(written)}.",
-        where=store.where,
-        known=("known types", tuple(str(known) for known in ColumnType)),
-        severity=Severity.ERROR,
     )
 
 

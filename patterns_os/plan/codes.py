@@ -5,5 +5,4 @@ from typing import Final
 CODES: Final[dict[str, str]] = {
     "cron-invalid": "A cron names no time that ever comes, or a time zone that does not exist.",
     "no-app": "The folder has no manifest.json.",
-    "unknown-type": "A column of a table has a type that does not exist.",
 }

@@ -86,10 +86,16 @@ class PlannedNode(PlanPart):
 
 
 class PlannedTable(PlanPart):
-    """A table of the app; `columns` are declared ones only, name → one of the column types of `rows.types`."""
+    """A table of the app.
+
+    Attributes:
+        columns: The declared ones only, name → one of the column types of `rows.types`.
+        row_schema: What each row must be (`rows.schema.TableSchema.to_data`), `None` where nothing is declared.
+    """
 
     name: str
     columns: dict[str, str] = Field(default_factory=dict)
+    row_schema: dict[str, Any] | None = None
     unique_on: tuple[str, ...] = ()
     storage: str | None = None
     retention: dict[str, Any] = Field(default_factory=dict)
