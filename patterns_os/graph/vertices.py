@@ -223,6 +223,29 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TracedSql:
+    """A SQL script as far as tracing its columns needs it: small, plain, and equal for equal scripts.
+
+    Attributes:
+        file: The script.
+        source: Its text, line ends as line feeds.
+        text: The SQL with all calls of the template replaced.
+        pieces: Where in the source the pieces of the text come from (see `sql_template.Rendered`).
+        dialect: Of the storage that its tables are in, as sqlglot calls it.
+        output: The port that it writes; columns of the query become columns of it.
+        columns: What an insert calls the columns of its query; empty for the query's own names.
+    """
+
+    file: str
+    source: str
+    text: str
+    pieces: tuple[tuple[int, int, bool], ...]
+    dialect: str = "postgres"
+    output: str = "output_table"
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
     """A vertex that executes.
 
@@ -235,6 +258,7 @@ class Node:
         sql: For SQL, the query to run, table names quoted and mapped to stores, without the target.
         sql_kind: For SQL, `select` (replaces the output) or `insert` (appends to it).
         places: Where the keys of the manifest entry stand (`trigger`, `runtime`, …), those that are given.
+        traced: For SQL, what is needed to trace its columns once those of its inputs are known.
     """
 
     name: str
@@ -248,6 +272,7 @@ class Node:
     sql: tuple[str, ...] = ()
     sql_kind: Literal["select", "insert"] | None = None
     places: Mapping[str, Location] = field(default_factory=dict)
+    traced: TracedSql | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
