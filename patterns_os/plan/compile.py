@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from patterns_os.diagnostics import Diagnostic, has_errors, quote, sort_diagnostics
 from patterns_os.graph.build import build_graph
 from patterns_os.graph.check import Checked, check_graph
+from patterns_os.graph.lineage import Lineage, trace_lineage
 from patterns_os.graph.sources import Sources
 from patterns_os.graph.vertices import Graph
 from patterns_os.manifest.configuration import ConfigurationSpec, Lookup
@@ -25,6 +26,7 @@ class Compiled:
         manifest: `None` if there is no manifest.json.
         configuration: `None` if there is no patterns.json.
         graph: `None` if the manifest has no shape; otherwise there, errors or not, to be drawn.
+        lineage: The columns of the graph; `None` where there is no graph.
         plan: `None` if any finding is an error.
         diagnostics: All findings, sorted by place.
         sources: What was compiled; apps that mean the same are equal whatever else their files say.
@@ -33,6 +35,7 @@ class Compiled:
     manifest: Parsed[ManifestSpec] | None = None
     configuration: Parsed[ConfigurationSpec] | None = None
     graph: Graph | None = None
+    lineage: Lineage | None = None
     plan: Plan | None = None
     diagnostics: tuple[Diagnostic, ...] = ()
     sources: Sources = field(default=Sources({}), compare=False, repr=False)
@@ -70,7 +73,10 @@ def compile_app(
     graph, built = build_graph(manifest, sources, settings)
     found += built
     plan: Plan | None = None
+    lineage: Lineage | None = None
     if graph is not None:
+        lineage, traced = trace_lineage(graph, lambda _node, _shapes: ((), (), ()))
+        found += traced
         found += check_graph(Checked(graph=graph, sources=sources, configuration=settings))
         plan, planned = build_plan(graph, settings, parse_cron)
         found += planned
@@ -78,6 +84,7 @@ def compile_app(
         manifest=manifest,
         configuration=configuration,
         graph=graph,
+        lineage=lineage,
         plan=None if has_errors(found) else plan,
         diagnostics=sort_diagnostics(found),
         sources=sources,
