@@ -159,3 +159,52 @@ def test_without_networkx_the_extra_is_named(monkeypatch):
         "error[missing-extra] the package networkx is not installed\n"
         "  hint: install it with `pip install 'patterns-os[networkx]'`"
     )
+
+
+def first_of_each_kind(nodes, edges):
+    """Give the order by its definition, looking at every node left for every place."""
+    writers = {}
+    for found in edges:
+        if found.access is Access.WRITE:
+            writers.setdefault(found.store, set()).add(found.node)
+    waits = {"uses": {}, "triggers": {}}
+    for given_node in nodes:
+        own = [found for found in edges if found.node == given_node.name]
+        for kind in waits:
+            waits[kind][given_node.name] = {
+                writer
+                for found in own
+                if found.access is not Access.WRITE
+                if kind == "uses" or can_trigger(found, own, given_node)
+                for writer in writers.get(found.store, ())
+            } - {given_node.name}
+    left = sorted(given_node.name for given_node in nodes)
+    order = []
+    while left:
+        free = (name for kind in waits.values() for name in left if not kind[name] & set(left))
+        chosen = next(free, left[0])
+        left.remove(chosen)
+        order.append(chosen)
+    return tuple(order)
+
+
+@settings(deadline=None)
+@given(st.lists(texts, unique=True, max_size=20))
+def test_the_order_is_the_one_that_its_definition_gives(found):
+    result = graph(*found)
+
+    assert result.order == first_of_each_kind(result.nodes, result.edges)
+
+
+def test_circles_through_a_node_can_be_left_out():
+    found = graph("a < t", "a > u", "b < u", "b > t", "c < v", "c > v")
+
+    assert cycles(found, without={"b"}) == (("c", "v", "c"),)
+
+
+def test_a_circle_may_be_longer_than_the_stack():
+    texts = [f"n{i:05} {sign} t{j % 3000}" for i in range(3000) for sign, j in (("<", i), (">", i + 1))]
+    [path] = cycles(graph(*texts))
+
+    assert len(path) == 6001
+    assert (path[0], path[-1]) == ("n00000", "n00000")
