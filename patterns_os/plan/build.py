@@ -1,11 +1,14 @@
 """From the graph to the plan: when each node runs, on what, and who answers for its models."""
 
 from collections.abc import Callable, Iterable, Mapping
+from hashlib import sha256
+from pathlib import PurePosixPath
 from typing import Any
 
 from patterns_os import __version__
 from patterns_os.diagnostics import Diagnostic, has_errors, quote, sort_diagnostics
-from patterns_os.graph.vertices import Access, Edge, Graph, Node, NodeKind, Store, StoreKind
+from patterns_os.graph.sources import Sources
+from patterns_os.graph.vertices import EVERY_COLUMN, Access, Edge, Graph, Node, NodeKind, Store, StoreKind
 from patterns_os.manifest.configuration import ConfigurationSpec, ModelBindingSpec
 from patterns_os.plan.spec import (
     Plan,
@@ -14,6 +17,7 @@ from patterns_os.plan.spec import (
     PlannedModel,
     PlannedNode,
     PlannedOutput,
+    PlannedSource,
     PlannedTable,
     PlannedWebhook,
 )
@@ -25,7 +29,10 @@ TEXT_MODELS = frozenset({"chat", "next-token-text"})
 
 
 def build_plan(
-    graph: Graph, configuration: ConfigurationSpec | None, parse_cron: CronParser | None = None
+    graph: Graph,
+    configuration: ConfigurationSpec | None,
+    parse_cron: CronParser | None = None,
+    sources: Sources | None = None,
 ) -> tuple[Plan | None, tuple[Diagnostic, ...]]:
     """Give the plan of an app, or `None` with what is wrong.
 
@@ -36,14 +43,16 @@ def build_plan(
         configuration: patterns.json; `None` means defaults everywhere.
         parse_cron: Tells whether a cron can be kept: triggers know, and the plan does not. Without it only
             the shape of crons is checked, by whoever read the manifest.
+        sources: The files of the app; without them the plan does not say which files its nodes run.
     """
     found: list[Diagnostic] = []
+    files = _Files(sources if sources is not None else Sources({}), configuration)
     models = _models(graph, configuration)
     text_model = _text_model(graph, models)
     nodes = [node for node in graph.nodes if node.kind is not NodeKind.WEBHOOK]
     plan = Plan(
         app=graph.app,
-        nodes=tuple(_node(graph, node, text_model, parse_cron, found) for node in nodes),
+        nodes=tuple(files.joined(_node(graph, node, text_model, parse_cron, found), node) for node in nodes),
         tables=tuple(_table(store) for store in graph.stores if store.kind is StoreKind.TABLE),
         webhooks=tuple(_webhook(node) for node in graph.nodes if node.kind is NodeKind.WEBHOOK),
         files=tuple(store.name for store in graph.stores if store.kind is StoreKind.FILE),
@@ -67,7 +76,7 @@ def _node(
         file=node.file or "",
         content=node.content,
         inputs=inputs,
-        outputs=_outputs(edges),
+        outputs=_outputs(node, edges),
         files={edge.port: edge.store for edge in edges if edge.kind is StoreKind.FILE},
         when=trigger.get("when", "any") if isinstance(trigger, Mapping) else "any",
         cron=cron,
@@ -79,6 +88,41 @@ def _node(
         sql_kind=node.sql_kind,
         **_settings(spec),
     )
+
+
+class _Files:
+    """What lies in the app folder for a node: the files that it runs, and its runtime with its own file."""
+
+    def __init__(self, sources: Sources, configuration: ConfigurationSpec | None) -> None:
+        self._sources = sources
+        known = configuration.runtimes if configuration else ()
+        self._runtimes = {runtime.name: runtime.to_data() for runtime in known}
+        self._hashes: dict[str, str] = {}
+
+    def joined(self, planned: PlannedNode, node: Node) -> PlannedNode:
+        """Give the planned node with its files and its runtime."""
+        return planned.model_copy(update={"sources": self._run_by(node), "runtime": self._runtime(node)})
+
+    def _run_by(self, node: Node) -> tuple[PlannedSource, ...]:
+        """Give script and imports; a package's `__init__.py` runs with each of its modules."""
+        paths = {path for path in (node.file, *node.analysis.imports) if path and path in self._sources}
+        packages = {f"{folder}/__init__.py" for path in paths for folder in PurePosixPath(path).parents}
+        paths |= {path for path in packages if path in self._sources and node.kind is NodeKind.PYTHON}
+        return tuple(PlannedSource(path=path, content=self._hash(path)) for path in sorted(paths))
+
+    def _runtime(self, node: Node) -> dict[str, Any] | None:
+        """Give what is known of the node's runtime; `content` is the hash of the file that it is built from."""
+        name = node.spec.get("runtime")
+        if name is None:
+            return None
+        runtime = self._runtimes.get(name, {"name": name})
+        file = str(runtime.get("requirements") or runtime.get("dockerfile") or "")
+        return {**runtime, "content": self._hash(file)} if file in self._sources else dict(runtime)
+
+    def _hash(self, path: str) -> str:
+        if path not in self._hashes:
+            self._hashes[path] = sha256(self._sources[path]).hexdigest()
+        return self._hashes[path]
 
 
 def _settings(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,13 +165,26 @@ def _triggering(node: Node, inputs: list[Edge], written: set[str]) -> set[str]:
     return tables & streamed if streamed else tables
 
 
-def _outputs(edges: Iterable[Edge]) -> tuple[PlannedOutput, ...]:
+def _outputs(node: Node, edges: Iterable[Edge]) -> tuple[PlannedOutput, ...]:
     written = {
         (edge.store, edge.port)
         for edge in edges
         if edge.kind is StoreKind.TABLE and edge.access is Access.WRITE
     }
-    return tuple(PlannedOutput(table=store, port=port) for store, port in sorted(written))
+    return tuple(
+        PlannedOutput(table=store, port=port, columns=_columns(node, port)) for store, port in sorted(written)
+    )
+
+
+def _columns(node: Node, port: str) -> dict[str, str | None] | None:
+    """Give the columns that the node is proven to give there, `None` where there may be others."""
+    types: dict[str, set[str | None]] = {}
+    for flow in node.analysis.flows:
+        if flow.table == port:
+            types.setdefault(flow.column, set()).add(flow.type)
+    if not types or EVERY_COLUMN in types:
+        return None
+    return {name: found.pop() if len(found) == 1 else None for name, found in sorted(types.items())}
 
 
 def _cron(node: Node, parse_cron: CronParser | None, found: list[Diagnostic]) -> PlannedCron | None:

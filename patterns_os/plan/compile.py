@@ -78,7 +78,7 @@ def compile_app(
         lineage, traced = trace_lineage(graph, lambda _node, _shapes: ((), (), ()))
         found += traced
         found += check_graph(Checked(graph=graph, sources=sources, configuration=settings))
-        plan, planned = build_plan(graph, settings, parse_cron)
+        plan, planned = build_plan(graph, settings, parse_cron, sources)
         found += planned
     return Compiled(
         manifest=manifest,

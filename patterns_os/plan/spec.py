@@ -1,6 +1,6 @@
 """The plan: everything that the control plane and the launchers know of a version of an app.
 
-Scripts travel as file names: the launcher runs what lies in the app folder and checks the content hash.
+Scripts and the app's modules travel as paths with the hash of their bytes; the bytes are kept beside the version.
 """
 
 from hashlib import sha256
@@ -32,10 +32,23 @@ class PlannedInput(PlanPart):
 
 
 class PlannedOutput(PlanPart):
-    """A table that a node writes, under the name that the script uses."""
+    """A table that a node writes, under the name that the script uses.
+
+    Attributes:
+        columns: Name → column type (`None` where it is not proven) of all columns that the node gives, sorted;
+            `None` where the text does not prove which ones they are.
+    """
 
     table: str
     port: str
+    columns: dict[str, str | None] | None = None
+
+
+class PlannedSource(PlanPart):
+    """A file of the author's that runs: its path in the app folder, and the SHA-256 (hex) of its bytes."""
+
+    path: str
+    content: str
 
 
 class PlannedCron(PlanPart):
@@ -61,6 +74,8 @@ class PlannedNode(PlanPart):
         sql: For SQL nodes the statements with `{{...}}` calls rendered, each relation a quoted name in the
             app's schema; the target of a write is left out (see `writes`).
         sql_kind: `select` replaces `outputs[0]`, `insert` appends to it.
+        sources: The script and the app's modules that it imports, sorted by path.
+        runtime: What patterns.json says of the node's runtime, `None` for the default one.
     """
 
     name: str
@@ -83,6 +98,8 @@ class PlannedNode(PlanPart):
     isolation: Literal["warm", "run"] = "warm"
     sql: tuple[str, ...] = ()
     sql_kind: Literal["select", "insert"] | None = None
+    sources: tuple[PlannedSource, ...] = ()
+    runtime: dict[str, Any] | None = None
 
 
 class PlannedTable(PlanPart):
