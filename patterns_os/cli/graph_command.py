@@ -11,6 +11,9 @@ from patterns_os.cli.console import note, say, width
 from patterns_os.composition.authoring import find_app, load
 from patterns_os.diagnostics import has_errors, quote
 from patterns_os.errors import CompileError, PermanentError, UsageError
+from patterns_os.graph.lineage import Lineage
+from patterns_os.graph.lineage_paths import lineage_data
+from patterns_os.graph.lineage_render import render_columns, render_columns_svg
 from patterns_os.graph.render import render_json, render_mermaid, render_svg, render_terminal
 from patterns_os.graph.vertices import Graph
 
@@ -43,6 +46,9 @@ def graph(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write there instead of printing.")
     ] = None,
+    columns: Annotated[
+        bool, typer.Option("--columns", help="Show the columns of each table and where each comes from.")
+    ] = False,
 ) -> None:
     """Draw the app's graph: nodes, tables, and what triggers what.
 
@@ -50,13 +56,16 @@ def graph(
     """
     wanted = form or _form_of(output)
     compiled = load(find_app(Path.cwd()))
-    if compiled.graph is None:
+    if compiled.graph is None or compiled.lineage is None:
         raise CompileError(compiled.diagnostics)
-    text = _drawn(compiled.graph, wanted, 100 if output else width())
+    if columns:
+        text = _drawn_columns(compiled.graph, compiled.lineage, wanted)
+    else:
+        text = _drawn(compiled.graph, wanted, 100 if output else width())
     if output is None:
         say(text)
     else:
-        _write(output, text)
+        write_picture(output, text)
         say(f"Wrote {output}")
     if has_errors(compiled.diagnostics):
         note("the app has errors, so parts may be missing: patterns compile")
@@ -86,9 +95,26 @@ def _drawn(drawn: Graph, form: Form, columns: int) -> str:
             return json.dumps(render_json(drawn), indent=2, ensure_ascii=False)
 
 
-def _write(path: Path, text: str) -> None:
+def _drawn_columns(drawn: Graph, lineage: Lineage, form: Form) -> str:
+    match form:
+        case Form.TERMINAL:
+            return render_columns(drawn, lineage)
+        case Form.SVG:
+            return render_columns_svg(drawn, lineage).rstrip("\n")
+        case Form.JSON:
+            return json.dumps(lineage_data(drawn, lineage), indent=2, ensure_ascii=False)
+        case Form.MERMAID:
+            raise UsageError(
+                "Mermaid has no form for columns",
+                code="graph-format",
+                hint="use --format=svg, json or terminal",
+            )
+
+
+def write_picture(path: Path, text: str) -> None:
+    """Write what was drawn; a path that can't be written is the user's to mend."""
     try:
-        path.write_text(text + "\n", "utf-8")
+        path.write_text(text.rstrip("\n") + "\n", "utf-8")
     except OSError as error:
         raise PermanentError(
             f"{quote(str(path))} can't be written: {error.strerror or error}", code="file-denied"

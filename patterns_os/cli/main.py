@@ -23,6 +23,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "search": ("search", "Find templates for scripts and apps."),
         "compile": ("compile", "Check the app: all mistakes at once, and its graph."),
         "graph": ("graph", "Draw the app's graph."),
+        "lineage": ("lineage", "Tell where a table or column comes from and goes to."),
         "test": ("test", "Run a node on given rows, touching no table."),
     },
     "Run it": {
