@@ -213,7 +213,9 @@ class _Drawing:
         # A row as a whole hangs on the row of what is not known, or on the first column.
         rest = ColumnSource(table=column.table, column=EVERY_COLUMN)
         names = self._names(column.table)
-        return rest if rest in self._rows else ColumnSource(table=column.table, column=names[0])
+        if rest in self._rows:
+            return rest
+        return ColumnSource(table=column.table, column=names[0]) if names else None
 
     def _curve(
         self, node: str, flow: ColumnFlow, source: ColumnSource | None, target: ColumnSource | None

@@ -1,5 +1,4 @@
 import os
-from pathlib import Path
 
 import pytest
 
@@ -110,10 +109,10 @@ def test_a_folder_that_is_none_is_named(tmp_path):
 def test_a_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):
     write(tmp_path, "deep/a.py")
 
-    def denied(*_):
+    def denied(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", denied)
+    monkeypatch.setattr("patterns_os.adapters.files.sources.open", denied, raising=False)
     with pytest.raises(PermanentError) as raised:
         load_sources(tmp_path)
 
