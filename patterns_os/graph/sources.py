@@ -1,6 +1,7 @@
 """The files of an app as a value: relative path → bytes. Loading them is somebody else's job."""
 
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from pathlib import PurePosixPath
 
 
@@ -14,10 +15,11 @@ class Sources(Mapping[str, bytes]):
         ValueError: A path is absolute, empty, or leaves the app folder.
     """
 
-    __slots__ = ("_files",)
+    __slots__ = ("_digests", "_files")
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self._files = {path: bytes(files[path]) for path in sorted(files)}
+        self._digests: dict[str, str] = {}
         for path in self._files:
             if normalise_path(path) != path:
                 raise ValueError(f'"{path}" is not a path inside the app folder')
@@ -26,9 +28,25 @@ class Sources(Mapping[str, bytes]):
         """Give the content of the file; `KeyError` if there is none."""
         return self._files[path]
 
+    def __contains__(self, path: object) -> bool:
+        """Tell whether there is such a file."""
+        return path in self._files
+
     def __iter__(self) -> Iterator[str]:
         """Give the paths in order."""
         return iter(self._files)
+
+    def digest(self, path: str) -> str | None:
+        """Give the SHA-256 (hex) of the file's content, `None` if there is no such file."""
+        found = self._digests.get(path)
+        if found is None and path in self._files:
+            found = self._digests[path] = sha256(self._files[path]).hexdigest()
+        return found
+
+    @property
+    def listing(self) -> str:
+        """A hash (hex) over the paths, whatever the files hold."""
+        return sha256("\0".join(self._files).encode("utf-8", "surrogatepass")).hexdigest()
 
     def __len__(self) -> int:
         """Give the number of files."""
