@@ -122,6 +122,11 @@ class ConfigurationSpec(Spec):
     )
     models: Items[ModelBindingSpec] = Field((), description="Who answers for the models of the manifest.")
     deployment: DeploymentSpec = Field(default_factory=DeploymentSpec, description="How the app is deployed.")
+    rules: dict[str, Literal["off", "warning", "error"]] = Field(
+        default_factory=dict,
+        description="How bad findings are, by their codes; `patterns explain` lists them.",
+        examples=[{"effect-without-once": "error", "unused-store": "off"}],
+    )
 
     @property
     def databases(self) -> tuple[StorageSpec, ...]:

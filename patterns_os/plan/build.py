@@ -128,7 +128,7 @@ class _Files:
 def _settings(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Give what the author set, under the plan's names; everything else keeps the plan's default."""
     names = {"retries": "retries", "timeout": "timeout_s", "on_error": "on_error"}
-    names |= {"start": "start", "isolation": "isolation"}
+    names |= {"start": "start", "isolation": "isolation", "max_hops": "max_hops"}
     return {name: spec[key] for key, name in names.items() if spec.get(key) is not None}
 
 
@@ -155,13 +155,15 @@ def _inputs(node: Node, edges: Iterable[Edge]) -> tuple[PlannedInput, ...]:
 
 def _triggering(node: Node, inputs: list[Edge], written: set[str]) -> set[str]:
     trigger = node.spec.get("trigger")
-    tables = {edge.store for edge in inputs} - written
+    streamed = {edge.store for edge in inputs if edge.access is Access.STREAM}
+    # A node that says how often a row may come round can stream what it writes itself.
+    own = written - streamed if node.spec.get("max_hops") else written
+    tables = {edge.store for edge in inputs} - own
     if isinstance(trigger, Mapping) and "on" in trigger:
         return tables & set(trigger["on"])
     if trigger is not None:
         # A cron replaces the reactive trigger; "manual" is none at all.
         return set()
-    streamed = {edge.store for edge in inputs if edge.access is Access.STREAM}
     return tables & streamed if streamed else tables
 
 

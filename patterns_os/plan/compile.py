@@ -4,14 +4,17 @@ from dataclasses import dataclass, field
 
 from patterns_os.diagnostics import Diagnostic, has_errors, quote, sort_diagnostics
 from patterns_os.graph.build import build_graph
-from patterns_os.graph.check import Checked, check_graph
 from patterns_os.graph.lineage import Lineage, trace_lineage
+from patterns_os.graph.rules.exceptions import apply_exceptions
+from patterns_os.graph.rules.registry import check_graph
+from patterns_os.graph.rules.rule import Checked
 from patterns_os.graph.sources import Sources
 from patterns_os.graph.vertices import Graph
 from patterns_os.manifest.configuration import ConfigurationSpec, Lookup
 from patterns_os.manifest.parse import Parsed, parse_configuration, parse_manifest
 from patterns_os.manifest.spec import ManifestSpec
 from patterns_os.plan.build import CronParser, build_plan
+from patterns_os.plan.catalog import ALL_CODES
 from patterns_os.plan.spec import Plan
 
 MANIFEST = "manifest.json"
@@ -77,9 +80,11 @@ def compile_app(
     if graph is not None:
         lineage, traced = trace_lineage(graph, lambda _node, _shapes: ((), (), ()))
         found += traced
-        found += check_graph(Checked(graph=graph, sources=sources, configuration=settings))
+        checked = Checked(graph=graph, sources=sources, manifest=manifest, parsed_configuration=configuration)
+        found += check_graph(checked)
         plan, planned = build_plan(graph, settings, parse_cron, sources)
         found += planned
+        found = list(apply_exceptions(found, checked, ALL_CODES.keys()))
     return Compiled(
         manifest=manifest,
         configuration=configuration,

@@ -71,6 +71,8 @@ class PlannedNode(PlanPart):
         parameters: Values by name, as given in the manifest (JSON).
         retries: How often a record is tried again before it is set aside.
         timeout_s: Seconds without reaching a record boundary after which the script is killed.
+        max_hops: How often a row may come round the circle that the node is on; `None` where it is on none, or
+            another node of it says.
         sql: For SQL nodes the statements with `{{...}}` calls rendered, each relation a quoted name in the
             app's schema; the target of a write is left out (see `writes`).
         sql_kind: `select` replaces `outputs[0]`, `insert` appends to it.
@@ -96,6 +98,7 @@ class PlannedNode(PlanPart):
     on_error: Literal["hold", "stop"] = "hold"
     start: Literal["beginning", "now"] = "beginning"
     isolation: Literal["warm", "run"] = "warm"
+    max_hops: int | None = None
     sql: tuple[str, ...] = ()
     sql_kind: Literal["select", "insert"] | None = None
     sources: tuple[PlannedSource, ...] = ()

@@ -8,8 +8,8 @@ FOLDER = Path(patterns_os.graph.__file__).parent
 
 
 def test_each_code_in_the_package_is_listed_and_used():
-    sources = "".join(path.read_text() for path in FOLDER.glob("*.py") if path.name != "codes.py")
-    used = set(re.findall(r'code(?:: str)? ?= ?"([a-z-]+)"', sources))
+    sources = "".join(path.read_text() for path in FOLDER.rglob("*.py") if path.name != "codes.py")
+    used = set(re.findall(r'(?:code(?:: str)? ?= ?|Rule\(\s*)"([a-z-]+)"', sources))
 
     assert used - {"missing-extra"} == set(CODES), "missing-extra is an error of usage"
 
