@@ -8,6 +8,9 @@ STATE_FOLDER = ".patterns"
 DATABASE_URL_VARIABLE = "PATTERNS_DATABASE_URL"
 """Environment variable with the address of the default storage; wins over patterns.json."""
 
+CACHE_VARIABLE = "PATTERNS_CACHE"
+"""Environment variable with the folder where the compiler remembers its work; `off` for none."""
+
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 3000
 """Where `patterns dev` listens: what the first users' documents print."""

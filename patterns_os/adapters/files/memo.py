@@ -1,0 +1,117 @@
+"""The compiler's memo in a file: outside the app's folder, so that a cloned folder never brings one.
+
+Its answers are unpickled, and what unpickles can run code: the file lies in the user's own cache folder, which
+only the user may write, and is not used if anybody else may.
+"""
+
+import contextlib
+import marshal
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Mapping
+from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path
+
+from patterns_os.settings import CACHE_VARIABLE
+
+_FORM = 1
+"""Changes when files of before can't be read any more."""
+
+
+class FileMemo:
+    """Bytes by key, read from a file at the start and written back at the end."""
+
+    def __init__(self, path: Path, program: str) -> None:
+        """Read the file; one that is missing, broken, of another program or not safe counts as empty.
+
+        Args:
+            path: The file.
+            program: Hash of the program that asks: another one may give other answers.
+        """
+        self._path = path
+        self._program = program
+        self._kept = _read(path, program)
+        self._used: dict[str, bytes] = {}
+        self._is_changed = False
+
+    def get(self, key: str) -> bytes | None:
+        """Give what is kept under the key, or `None`."""
+        found = self._used.get(key) or self._kept.get(key)
+        if found is not None:
+            self._used[key] = found
+        return found
+
+    def put(self, key: str, answer: bytes) -> None:
+        """Keep the answer; it is on disk after `save`."""
+        self._used[key] = answer
+        self._is_changed = True
+
+    def save(self) -> None:
+        """Write what was used since the start, if anything is new; a disk that is full or closed is no matter."""
+        if not self._is_changed:
+            return
+        with contextlib.suppress(OSError):
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._write(marshal.dumps((_FORM, self._program, self._used)))
+
+    def _write(self, content: bytes) -> None:
+        handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".memo-")
+        try:
+            with open(handle, "wb") as opened:  # noqa: PTH123 - the handle that mkstemp made, owner only
+                opened.write(content)
+            Path(name).replace(self._path)
+        except OSError:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+def memo_of(app: Path, environ: Mapping[str, str] = os.environ) -> FileMemo | None:
+    """Give the memo of an app, or `None` where none is wanted or there is no place for it.
+
+    It lies in `$PATTERNS_CACHE`, else in `$XDG_CACHE_HOME/patterns-os`, else in `~/.cache/patterns-os`;
+    `PATTERNS_CACHE=off` means none.
+    """
+    folder = _folder(environ)
+    if folder is None:
+        return None
+    name = sha256(os.fsencode(app.resolve())).hexdigest()[:32]
+    return FileMemo(folder / "compile" / name, _program())
+
+
+def _folder(environ: Mapping[str, str]) -> Path | None:
+    wanted = environ.get(CACHE_VARIABLE)
+    if wanted is not None:
+        return None if wanted in {"", "off"} else Path(wanted)
+    base = environ.get("XDG_CACHE_HOME") or (f"{environ['HOME']}/.cache" if environ.get("HOME") else None)
+    return Path(base, "patterns-os") if base else None
+
+
+def _program() -> str:
+    """Give a hash of the compiler itself: its files, and the parsers that it uses, with sizes and times."""
+    root = Path(__file__).parents[2]
+    digest = sha256(sys.version.encode())
+    for library in ("jinja2", "sqlglot", "tree_sitter_javascript", "tree_sitter_typescript"):
+        spec = find_spec(library)
+        if spec is not None and spec.origin is not None:
+            digest.update(f"{spec.origin} {Path(spec.origin).stat().st_mtime_ns}\n".encode())
+    for room in ("graph", "manifest", "plan", "rows"):
+        for entry in sorted(os.scandir(root / room), key=lambda entry: entry.name):
+            if entry.name.endswith(".py"):
+                found = entry.stat()
+                digest.update(f"{entry.path} {found.st_size} {found.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def _read(path: Path, program: str) -> dict[str, bytes]:
+    try:
+        with path.open("rb") as opened:
+            found = os.fstat(opened.fileno())
+            if found.st_uid != os.getuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+                return {}
+            form, made_by, kept = marshal.load(opened)  # noqa: S302 - the user's own file, see above
+    except (OSError, ValueError, EOFError, TypeError):
+        return {}
+    return kept if form == _FORM and made_by == program and isinstance(kept, dict) else {}

@@ -1,0 +1,71 @@
+import marshal
+
+import pytest
+
+from patterns_os.adapters.files.memo import FileMemo, memo_of
+
+
+def saved(path, program="p", **entries):
+    memo = FileMemo(path, program)
+    for key, answer in entries.items():
+        memo.put(key, answer)
+    memo.save()
+
+
+def test_what_was_saved_comes_back(tmp_path):
+    saved(tmp_path / "deep" / "memo", a=b"1")
+    memo = FileMemo(tmp_path / "deep" / "memo", "p")
+    assert (memo.get("a"), memo.get("b")) == (b"1", None)
+
+
+def test_what_nobody_asked_for_is_dropped_when_something_is_new(tmp_path):
+    saved(tmp_path / "memo", a=b"1", b=b"2")
+    memo = FileMemo(tmp_path / "memo", "p")
+    memo.get("a")
+    memo.put("c", b"3")
+    memo.save()
+    memo = FileMemo(tmp_path / "memo", "p")
+    assert [memo.get(key) for key in "abc"] == [b"1", None, b"3"]
+
+
+def test_another_program_starts_afresh(tmp_path):
+    saved(tmp_path / "memo", a=b"1")
+    assert FileMemo(tmp_path / "memo", "other").get("a") is None
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"rubbish", marshal.dumps(7), marshal.dumps((1, "p", 3)), b"\xff" * 100]
+)
+def test_a_broken_file_counts_as_empty(tmp_path, content):
+    (tmp_path / "memo").write_bytes(content)
+    assert FileMemo(tmp_path / "memo", "p").get("a") is None
+
+
+def test_a_file_that_others_may_write_is_not_read(tmp_path):
+    saved(tmp_path / "memo", a=b"1")
+    (tmp_path / "memo").chmod(0o666)
+    assert FileMemo(tmp_path / "memo", "p").get("a") is None
+
+
+def test_a_folder_that_cannot_be_made_is_no_matter(tmp_path):
+    (tmp_path / "taken").write_text("")
+    saved(tmp_path / "taken" / "memo", a=b"1")
+    assert FileMemo(tmp_path / "taken" / "memo", "p").get("a") is None
+
+
+def test_the_file_is_the_owners_alone(tmp_path):
+    saved(tmp_path / "memo", a=b"1")
+    assert (tmp_path / "memo").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_memo_lies_in_the_users_cache_and_never_in_the_app(tmp_path):
+    app = tmp_path / "app"
+    app.mkdir()
+    memo = memo_of(app, {"XDG_CACHE_HOME": str(tmp_path / "cache"), "HOME": str(tmp_path)})
+    memo.put("a", b"1")
+    memo.save()
+    assert [path.name for path in app.iterdir()] == []
+    assert len(list((tmp_path / "cache" / "patterns-os" / "compile").iterdir())) == 1
+    assert memo_of(app, {"HOME": str(tmp_path / "home")}) is not None
+    assert memo_of(app, {"PATTERNS_CACHE": "off", "HOME": "/"}) is None
+    assert memo_of(app, {}) is None
