@@ -22,6 +22,8 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "add": ("add", "Add a script, a table, a webhook or a storage to the app."),
         "search": ("search", "Find templates for scripts and apps."),
         "compile": ("compile", "Check the app: all mistakes at once, and its graph."),
+        "lint": ("lint", "List what is wrong or doubtful, and mend what can be."),
+        "explain": ("explain", "Say what a code like self-trigger means."),
         "graph": ("graph", "Draw the app's graph."),
         "lineage": ("lineage", "Tell where a table or column comes from and goes to."),
         "test": ("test", "Run a node on given rows, touching no table."),
@@ -47,6 +49,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "reset": ("reset", "Delete the app's data."),
     },
     "More": {
+        "lsp": ("lsp", "Answer an editor: mistakes, completion, definitions."),
         "completion": ("completion", "Print the completion script of a shell."),
     },
 }
