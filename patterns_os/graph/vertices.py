@@ -210,6 +210,7 @@ class Store:
         schema: What is declared of its rows, or `None`.
         unique_on: Key columns for upsert, empty if none.
         storage: Name of the storage in patterns.json, `None` for the default.
+        group: The included app that keeps it to itself, as in `Node`; `None` for all others.
     """
 
     name: str
@@ -220,6 +221,7 @@ class Store:
     unique_on: tuple[str, ...] = ()
     storage: str | None = None
     retention: Mapping[str, Any] | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,6 +261,8 @@ class Node:
         sql_kind: For SQL, `select` (replaces the output) or `insert` (appends to it).
         places: Where the keys of the manifest entry stand (`trigger`, `runtime`, …), those that are given.
         traced: For SQL, what is needed to trace its columns once those of its inputs are known.
+        group: The included app that it belongs to (`sub`, or `sub.inner` for one within it), `None` for the
+            outermost app's own.
     """
 
     name: str
@@ -273,6 +277,7 @@ class Node:
     sql_kind: Literal["select", "insert"] | None = None
     places: Mapping[str, Location] = field(default_factory=dict)
     traced: TracedSql | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

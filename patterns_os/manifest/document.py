@@ -52,16 +52,19 @@ class Document:
 
     def locate(self, pointer: str) -> Location:
         """Give the place where the value starts; where nothing is there, that of its nearest container."""
-        return self.location_at(self.span(pointer)[0], pointer)
+        element = _nearest(self.root, pointer)[0]
+        return self.location_at(element.start if element else 0, _own_pointer(element, pointer))
 
     def locate_key(self, pointer: str) -> Location:
         """Give the place of the key that holds the value; as `locate` for array items and the whole."""
         member = _nearest(self.root, pointer)[1]
-        return self.location_at(member.start, pointer) if member else self.locate(pointer)
+        if member is None:
+            return self.locate(pointer)
+        return self.location_at(member.start, _own_pointer(member.element, pointer))
 
     def location_at(self, offset: int, pointer: str = "") -> Location:
         """Give the place of a character."""
-        return _location(self.file, self.content, self.line_starts, offset, pointer)
+        return place_at(self.file, self.content, self.line_starts, offset, pointer)
 
     def element(self, pointer: str) -> Element | None:
         """Give what stands exactly there, or `None`."""
@@ -71,27 +74,39 @@ class Document:
 
 def parse_document(file: str, text: bytes) -> Document:
     """Read a file; any bytes give a document, with everything wrong in its `diagnostics`."""
-    content, problem = _decode(text)
+    content, line_starts, undecoded = decode_document(file, text)
     root, problems = read_elements(content)
-    problems = (problem, *problems) if problem else problems
-    line_starts = (0, *(found.end() for found in _LINE_END.finditer(content)))
     return Document(
         file=file,
         text=text,
         content=content,
         root=root,
-        diagnostics=tuple(
-            Diagnostic(
-                code=found.code,
-                message=found.message,
-                where=_location(file, content, line_starts, found.start, ""),
-                hint=found.hint,
-            )
-            for found in problems
+        diagnostics=(
+            *undecoded,
+            *(
+                Diagnostic(
+                    code=found.code,
+                    message=found.message,
+                    where=place_at(file, content, line_starts, found.start),
+                    hint=found.hint,
+                )
+                for found in problems
+            ),
         ),
-        is_readable=root is not None and all(found.mended for found in problems),
+        is_readable=root is not None and not undecoded and all(found.mended for found in problems),
         line_starts=line_starts,
     )
+
+
+def decode_document(file: str, text: bytes) -> tuple[str, tuple[int, ...], tuple[Diagnostic, ...]]:
+    """Give the text of a file, the offset of each of its lines, and a finding if it is not UTF-8."""
+    content, problem = _decode(text)
+    line_starts = (0, *(found.end() for found in _LINE_END.finditer(content)))
+    if problem is None:
+        return content, line_starts, ()
+    where = place_at(file, content, line_starts, problem.start)
+    found = Diagnostic(code=problem.code, message=problem.message, where=where, hint=problem.hint)
+    return content, line_starts, (found,)
 
 
 def join_pointer(parts: tuple[Part, ...]) -> str:
@@ -118,6 +133,10 @@ def _nearest(root: Element | None, pointer: str) -> tuple[Element | None, Member
     return element, member, element is not None
 
 
+def _own_pointer(element: Element | None, pointer: str) -> str:
+    return pointer if element is None or element.pointer is None else element.pointer
+
+
 def _item(element: Element, part: str) -> Element | None:
     items = element.items or ()
     is_index = _INDEX.fullmatch(part) is not None and int(part) < len(items)
@@ -140,7 +159,10 @@ def _decode(text: bytes) -> tuple[str, Problem | None]:
         return text.decode("utf-8", errors="replace"), problem
 
 
-def _location(file: str, content: str, line_starts: tuple[int, ...], offset: int, pointer: str) -> Location:
+def place_at(
+    file: str, content: str, line_starts: tuple[int, ...], offset: int, pointer: str = ""
+) -> Location:
+    """Give the place of a character of a file."""
     line = bisect_right(line_starts, offset)
     start = line_starts[line - 1]
     if line == 1 and content.startswith(BYTE_ORDER_MARK):

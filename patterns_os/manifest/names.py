@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from patterns_os.diagnostics import Diagnostic, quote
 from patterns_os.manifest.document import Document, join_pointer
-from patterns_os.manifest.scripts import file_stem
+from patterns_os.manifest.scripts import component_file, default_name, file_stem
 from patterns_os.manifest.webhooks import default_url_path
 
 Named = tuple[str, str, str]
@@ -42,15 +42,25 @@ def _names_in_manifest(data: object) -> Iterator[Named]:
 
 def _node_names(data: object) -> Iterator[Named]:
     for index, script in _entries(data, "scripts"):
-        key = "name" if isinstance(script.get("name"), str) else "file"
-        if isinstance(script.get(key), str):
-            name = script["name"] if key == "name" else file_stem(script["file"])
-            yield "node", name, join_pointer(("scripts", index, key))
+        key = next((key for key in ("name", "file", "uses") if isinstance(script.get(key), str)), None)
+        if key is not None:
+            yield "node", _node_name(key, script[key]), join_pointer(("scripts", index, key))
+    for index, chart in _entries(data, "charts"):
+        key = "name" if isinstance(chart.get("name"), str) else "file"
+        if isinstance(chart.get(key), str):
+            name = chart["name"] if key == "name" else file_stem(chart["file"])
+            yield "node", name, join_pointer(("charts", index, key))
     for index, webhook in _entries(data, "webhooks"):
         if isinstance(webhook.get("name"), str):
             yield "node", webhook["name"], join_pointer(("webhooks", index, "name"))
         elif isinstance(webhook.get("title"), str):
             yield "node", webhook["title"], join_pointer(("webhooks", index, "title"))
+
+
+def _node_name(key: str, value: str) -> str:
+    if key == "name":
+        return value
+    return default_name(value if key == "file" else component_file(value))
 
 
 def _names_by_key(data: object, part: str, key: str, kind: str) -> Iterator[Named]:

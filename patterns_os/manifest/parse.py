@@ -42,7 +42,11 @@ class Parsed(Generic[Kind]):
 
 def parse_manifest(text: bytes, file: str = "manifest.json") -> Parsed[ManifestSpec]:
     """Read a manifest; never raises for what is in it."""
-    document = parse_document(file, text)
+    return read_manifest(parse_document(file, text))
+
+
+def read_manifest(document: Document) -> Parsed[ManifestSpec]:
+    """Give what a document that has the shape of a manifest says, whatever its file looks like."""
     return _parse(ManifestSpec, document, document.data, duplicate_names_in_manifest)
 
 

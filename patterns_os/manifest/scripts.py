@@ -1,16 +1,21 @@
-"""A script in `manifest.json`: what runs, when, on what."""
+"""A script in `manifest.json`: what runs, when, on what.
+
+An entry may also include another app as one node: by the path of its manifest, or as a component by name.
+"""
 
 from pathlib import PurePosixPath
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import AfterValidator, Field, Tag, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from patterns_os.diagnostics import did_you_mean
 from patterns_os.manifest.values import (
+    METADATA,
     Duration,
     FilePath,
     Items,
+    Metadata,
     PlainName,
     SecretName,
     Spec,
@@ -18,6 +23,12 @@ from patterns_os.manifest.values import (
     either,
     tag,
 )
+
+COMPONENTS_FOLDER: Final = ".components"
+"""Where the files of components stand among those of an app; no author's file is in such a folder."""
+MANIFEST_NAMES: Final = ("manifest.json", "graph.yml", "graph.yaml")
+"""What the file is called that makes a folder an app; the first that is there counts."""
+INCLUDED_ENDINGS: Final = (".json", ".yml", ".yaml")
 
 _CRON_FIELDS: Final = 5
 _CRON_NAMES: Final = ("@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually")
@@ -133,21 +144,33 @@ class ResourcesSpec(Spec):
     gpu: str | None = Field(None, description="Kind of graphics processor.", examples=["T4"])
 
 
+def _file_or_uses(schema: dict[str, Any]) -> None:
+    schema.pop("required", None)
+    schema["anyOf"] = [{"required": ["file"]}, {"required": ["uses"]}]
+
+
 class ScriptSpec(Spec):
     """A script of the app: one node of the graph."""
 
     noun: ClassVar[str] = "a script"
-    later: ClassVar[dict[str, str]] = {"partition_by": "running by key", "max_hops": "cycles with a bound"}
+    later: ClassVar[dict[str, str]] = {"partition_by": "running by key"}
+    model_config = ConfigDict(json_schema_extra=_file_or_uses)
 
-    file: FilePath = Field(description="Script, relative to the app folder.", examples=["my_script.py"])
+    file: FilePath = Field(
+        description="Script, or the manifest of an app to include; relative to the app folder. With `uses` "
+        "it may be left out: the component itself is included then.",
+        examples=["my_script.py", "sub/manifest.json"],
+    )
     uses: str | None = Field(
         None,
         pattern=r"^[a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9-]*@v[0-9]+$",
-        description="Template that the file was made from, with its version.",
-        examples=["patterns/openai-completion@v0"],
+        description="Component to include, or template that the file was made from; with its version.",
+        examples=["patterns/openai-completion@v4"],
     )
     name: PlainName | None = Field(
-        None, description="Name of the node. Default: the file's name without its ending."
+        None,
+        description="Name of the node. Default: the file's name without its ending, of an included app its "
+        "folder's name.",
     )
     title: str | None = Field(None, description="Name for people.")
     description: str | None = Field(None, description="What the script does.")
@@ -166,6 +189,11 @@ class ScriptSpec(Spec):
         None,
         description="What it writes: stores, or the names that the script uses with the store of each.",
         examples=[["totals"], {"result": "totals"}],
+    )
+    open_ports: bool | None = Field(
+        None,
+        description="Whether names that `inputs` and `outputs` do not list are fine: each leads to the table "
+        "of its name. Default: false.",
     )
     parameters: dict[str, Any] | None = Field(
         None, description="Values of the script's parameters, by name.", examples=[{"limit": 10}]
@@ -190,15 +218,28 @@ class ScriptSpec(Spec):
     start: Literal["beginning", "now"] | None = Field(
         None, description="Where a new node begins in tables that have rows already. Default: beginning."
     )
+    max_hops: int | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        description="How often a row may come round, for a node in a circle of tables that trigger it.",
+        examples=[3],
+    )
     resources: ResourcesSpec | None = Field(None, description="What it needs of its host.")
     isolation: Literal["warm", "run"] | None = Field(
         None, description="warm keeps the process between runs; run starts one for each. Default: warm."
     )
+    metadata: Metadata | None = Field(None, description=METADATA)
 
     @property
     def node_name(self) -> str:
-        """The name of the node in the graph: `name`, else the stem of the file."""
-        return self.name or file_stem(self.file)
+        """The name of the node in the graph: `name`, else one made from the file."""
+        return self.name or default_name(self.file)
+
+    @property
+    def includes(self) -> bool:
+        """Whether the entry includes another app instead of running a script."""
+        return PurePosixPath(self.file).suffix.lower() in INCLUDED_ENDINGS
 
     @property
     def declared_inputs(self) -> dict[str, InputSpec] | None:
@@ -227,12 +268,23 @@ class ScriptSpec(Spec):
 
     @model_validator(mode="before")
     @classmethod
-    def _has_file(cls, data: object) -> object:
-        if isinstance(data, dict) and "uses" in data and "file" not in data:
-            message = 'a script with "uses" and no "file" is not possible yet'
-            hint = "`patterns add script --from-template=NAME` copies the template's file into the app"
-            raise PydanticCustomError("not-yet", message, {"hint": hint})
+    def _component_file(cls, data: object) -> object:
+        if isinstance(data, dict) and isinstance(data.get("uses"), str) and "file" not in data:
+            return {**data, "file": component_file(data["uses"])}
         return data
+
+
+def component_file(reference: str) -> str:
+    """Give where the manifest of a component is found among the files of an app."""
+    return f"{COMPONENTS_FOLDER}/{reference}/manifest.json"
+
+
+def default_name(file: str) -> str:
+    """Give the name of a node that has none of its own: the file's stem, of an included app its folder's."""
+    path = PurePosixPath(file)
+    if path.name in MANIFEST_NAMES and path.parent.name:
+        return path.parent.name.partition("@")[0]
+    return path.stem
 
 
 def file_stem(file: str) -> str:

@@ -14,14 +14,27 @@ from patterns_os.manifest.scripts import (
     ResourcesSpec,
     ScriptSpec,
     TableTriggerSpec,
+    file_stem,
 )
 from patterns_os.manifest.stores import EngineSpec, FileStoreSpec, RetentionSpec, StoreSpec, TableStoreSpec
-from patterns_os.manifest.values import AppName, Items, PlainName, SecretName, Spec
+from patterns_os.manifest.values import (
+    METADATA,
+    AppName,
+    FilePath,
+    Items,
+    Metadata,
+    PlainName,
+    SecretName,
+    Spec,
+    TableName,
+)
 from patterns_os.manifest.webhooks import RespondSpec, VerifySpec, WebhookSpec
 
 __all__ = [
+    "ChartSpec",
     "CronTriggerSpec",
     "EngineSpec",
+    "ExposesSpec",
     "FileStoreSpec",
     "InputSpec",
     "ManifestSpec",
@@ -68,15 +81,49 @@ class ParameterSpec(Spec):
     default: Any = Field(None, description="Value where none is given.")
 
 
+class ChartSpec(Spec):
+    """A picture of a table: a Vega-Lite file without data of its own."""
+
+    noun: ClassVar[str] = "a chart"
+
+    file: FilePath = Field(
+        description="Vega-Lite file, relative to the app folder.", examples=["orders_by_day.json"]
+    )
+    table: TableName = Field(description="Table that it draws.", examples=["orders"])
+    name: PlainName | None = Field(
+        None, description="Name of the node. Default: the file's name without its ending."
+    )
+    title: str | None = Field(None, description="Name for people.")
+    description: str | None = Field(None, description="What it shows.")
+    metadata: Metadata | None = Field(None, description=METADATA)
+
+    @property
+    def node_name(self) -> str:
+        """The name of the node in the graph: `name`, else the stem of the file."""
+        return self.name or file_stem(self.file)
+
+
+class ExposesSpec(Spec):
+    """What an app that includes this one may connect and set; all else is private."""
+
+    noun: ClassVar[str] = "what an app exposes"
+
+    inputs: Items[FilePath] = Field(
+        (), description="Tables and files that it needs filled.", examples=[["prompts"]]
+    )
+    outputs: Items[FilePath] = Field(
+        (), description="Tables and files that it fills.", examples=[["completions"]]
+    )
+    parameters: Items[PlainName] = Field((), description="Parameters that it takes.", examples=[["limit"]])
+
+
 class ManifestSpec(Spec):
     """A machine-oriented app: scripts, the stores between them, models and webhooks."""
 
     noun: ClassVar[str] = "a manifest"
     later: ClassVar[dict[str, str]] = {
         "agents": "agents",
-        "charts": "charts",
         "connections": "OAuth connections",
-        "exposes": "apps as components",
     }
 
     schema_url: str | None = Field(
@@ -92,6 +139,11 @@ class ManifestSpec(Spec):
     webhooks: Items[WebhookSpec] = Field((), description="HTTP endpoints that fill tables.")
     parameters: Items[ParameterSpec] = Field((), description="Values that scripts ask for by name.")
     secrets: Items[SecretName] = Field((), description="Names of the secrets that the app needs.")
+    charts: Items[ChartSpec] = Field((), description="Pictures of tables.")
+    exposes: ExposesSpec | None = Field(
+        None, description="What an app that includes this one may connect and set. Default: everything."
+    )
+    metadata: Metadata | None = Field(None, description=METADATA)
 
     @property
     def tables(self) -> tuple[TableStoreSpec, ...]:

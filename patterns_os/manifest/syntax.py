@@ -41,6 +41,7 @@ class Element(NamedTuple):
         value: Plain data.
         members: For an object its elements by key, in source order; `None` for all others.
         items: For an array its elements; `None` for all others.
+        pointer: Its JSON pointer in the file, where the document has another shape than the file; else `None`.
     """
 
     start: int
@@ -48,6 +49,7 @@ class Element(NamedTuple):
     value: Any
     members: Mapping[str, "Member"] | None = None
     items: tuple["Element", ...] | None = None
+    pointer: str | None = None
 
 
 class Member(NamedTuple):

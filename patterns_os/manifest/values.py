@@ -198,6 +198,8 @@ SecretName = Annotated[str, AfterValidator(_check_secret_name), _in_schema(_SECR
 PlainName = Annotated[str, AfterValidator(_check_plain_name)]
 FilePath = Annotated[str, AfterValidator(_check_path)]
 UrlPath = Annotated[str, AfterValidator(_check_url_path), _in_schema(_URL_PATH)]
+Metadata = dict[str, Any]
+METADATA: Final = "Whatever other tools keep here; it changes nothing."
 Duration = Annotated[
     float,
     PlainValidator(parse_duration),

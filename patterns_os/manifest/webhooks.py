@@ -4,7 +4,17 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from patterns_os.manifest.values import Duration, PlainName, SecretName, Spec, TableName, UrlPath, slug
+from patterns_os.manifest.values import (
+    METADATA,
+    Duration,
+    Metadata,
+    PlainName,
+    SecretName,
+    Spec,
+    TableName,
+    UrlPath,
+    slug,
+)
 
 
 class VerifySpec(Spec):
@@ -60,6 +70,7 @@ class WebhookSpec(Spec):
     respond: RespondSpec | None = Field(
         None, description="What it answers. Default: 200 and the number of rows."
     )
+    metadata: Metadata | None = Field(None, description=METADATA)
 
     @property
     def node_name(self) -> str:

@@ -133,6 +133,15 @@ class PlannedWebhook(PlanPart):
     max_body_bytes: int = 1_048_576
 
 
+class PlannedChart(PlanPart):
+    """A picture of a table: a Vega-Lite file. It never runs."""
+
+    name: str
+    file: str
+    table: str
+    title: str | None = None
+
+
 class PlannedModel(PlanPart):
     """An ML model: what the manifest declares, joined with what patterns.json binds it to.
 
@@ -157,6 +166,7 @@ class Plan(PlanPart):
     nodes: tuple[PlannedNode, ...] = ()
     tables: tuple[PlannedTable, ...] = ()
     webhooks: tuple[PlannedWebhook, ...] = ()
+    charts: tuple[PlannedChart, ...] = ()
     files: tuple[str, ...] = ()
     models: tuple[PlannedModel, ...] = ()
     toolchain: dict[str, str] = Field(default_factory=dict)
