@@ -7,10 +7,13 @@ import click
 import typer
 
 from patterns_os.cli.console import print_json, say, width
+from patterns_os.cli.lint_command import repository_path
 from patterns_os.composition.authoring import find_app, load
 from patterns_os.diagnostics import Severity, render_diagnostic
 from patterns_os.graph.render import render_json, render_terminal
+from patterns_os.plan.catalog import ALL_CODES
 from patterns_os.plan.compile import Compiled
+from patterns_os.plan.formats import Format, render_findings
 
 app = typer.Typer(add_completion=False)
 
@@ -18,12 +21,20 @@ app = typer.Typer(add_completion=False)
 @app.command("compile", epilog="Example: patterns compile --json | jq .diagnostics")
 def compile_here(
     json: Annotated[bool, typer.Option("--json", help="Print graph and findings as JSON.")] = False,
+    form: Annotated[
+        Format, typer.Option("--format", help="How to print findings; all but human print nothing else.")
+    ] = Format.HUMAN,
 ) -> int:
     """Check the app: every mistake with its place and a hint, then its graph.
 
     Exit code 1 if there is an error; warnings change nothing. Nothing is run and nothing is connected.
     """
-    compiled = load(find_app(Path.cwd()))
+    folder = find_app(Path.cwd())
+    compiled = load(folder)
+    if form is not Format.HUMAN:
+        base = repository_path(folder)
+        say(render_findings(compiled.diagnostics, form, summaries=ALL_CODES, base=base))
+        return int(compiled.plan is None)
     if json:
         print_json(as_data(compiled))
         return int(compiled.plan is None)

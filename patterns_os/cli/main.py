@@ -35,6 +35,13 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "webhook": ("webhook", "Send test events to webhooks, and list them."),
         "rename": ("rename", "Tell that a node has a new name, so that it keeps its place."),
     },
+    "Deploy it": {
+        "plan": ("plan", "Show what deploying the app would change."),
+        "deploy": ("deploy", "Make the app the active version, exactly as its plan says."),
+        "serve": ("serve", "Run the active version, and each that is deployed after it."),
+        "deployments": ("deployments", "List what was deployed, when and by whom."),
+        "rollback": ("rollback", "Make an earlier version the active one again."),
+    },
     "Look at it": {
         "table": ("table", "Show tables: their rows, columns and sizes."),
         "runs": ("runs", "Show what ran, why, and how it ended."),

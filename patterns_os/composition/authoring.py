@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from patterns_os.adapters.files.sources import load_sources
+from patterns_os.adapters.files.templates import with_components
 from patterns_os.adapters.secrets.dotenv import DotenvSecrets
 from patterns_os.adapters.secrets.environment import EnvironmentSecrets
 from patterns_os.adapters.secrets.layered import LayeredSecrets
@@ -13,6 +14,7 @@ from patterns_os.adapters.secrets.local import LocalSecrets
 from patterns_os.errors import CompileError, UsageError
 from patterns_os.graph.sources import Sources
 from patterns_os.manifest.configuration import ConfigurationSpec
+from patterns_os.manifest.scripts import MANIFEST_NAMES
 from patterns_os.plan.compile import Compiled, compile_app
 from patterns_os.plan.spec import Plan
 from patterns_os.ports.secrets import SecretStore
@@ -27,10 +29,10 @@ def find_app(start: Path) -> Path:
     """
     start = start.resolve()
     for folder in (start, *start.parents):
-        if (folder / "manifest.json").is_file() or (folder / "graph.yml").is_file():
+        if any((folder / name).is_file() for name in MANIFEST_NAMES):
             return folder
     raise UsageError(
-        f'No app here: neither "{start}" nor a folder above it has a manifest.json',
+        f'No app here: neither "{start}" nor a folder above it has a manifest.json or a graph.yml',
         code="no-app",
         hint="patterns create app my-app && cd my-app",
     )
@@ -45,9 +47,13 @@ def secrets_of(app: Path, environ: Mapping[str, str] | None = None) -> LayeredSe
 
 def load(app: Path) -> Compiled:
     """Read and compile the app's folder."""
-    return compile_app(
-        Sources(load_sources(app)), parse_cron=parse_cron, lookup=secrets_of(app).get, folder=app.name
-    )
+    return compile_sources(app, Sources(load_sources(app)))
+
+
+def compile_sources(app: Path, sources: Sources) -> Compiled:
+    """Compile files that the app's folder may not hold yet, with the components that they use."""
+    whole = Sources(with_components(sources))
+    return compile_app(whole, parse_cron=parse_cron, lookup=secrets_of(app).get, folder=app.name)
 
 
 def load_plan(app: Path) -> tuple[Compiled, Plan]:

@@ -89,6 +89,28 @@ def remove_item(document: Document, pointer: str) -> bytes:
     return _apply(document, _removal(document.content, holder, index), meant)
 
 
+def rename_key(document: Document, pointer: str, key: str) -> bytes:
+    """Give the file with another name for a key; its value and its place stay.
+
+    Raises:
+        CompileError: The file has mistakes, which must be mended first.
+        InternalError: There is no such key, the object has the new one already, or the edit went wrong.
+    """
+    _require_sound(document)
+    path = split_pointer(pointer)
+    holder = document.element(join_pointer(path[:-1]))
+    members = (holder.members if holder else None) or {}
+    if not path or path[-1] not in members or key in members:
+        raise _impossible(f'"{pointer}" cannot become "{key}"')
+    meant = deepcopy(document.data)
+    container = _container(meant, path[:-1])
+    renamed = {key if name == path[-1] else name: value for name, value in container.items()}
+    container.clear()
+    container.update(renamed)
+    member = members[path[-1]]
+    return _apply(document, [(member.start, member.end, json.dumps(key, ensure_ascii=False))], meant)
+
+
 def _replacement(document: Document, path: tuple[str, ...], target: Element, value: Any) -> bytes:  # noqa: ANN401 - plain JSON data
     if _same(target.value, value):
         return document.text

@@ -7,7 +7,7 @@ from typing import Any, Final
 from patterns_os.graph.rules.rule import Checked, Finding, Repair
 from patterns_os.manifest.document import join_pointer
 
-_SURE: Final = 0.8
+_SURE: Final = 0.75
 
 
 def meant(name: str, known: Iterable[str]) -> str | None:

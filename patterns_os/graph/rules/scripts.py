@@ -3,7 +3,6 @@
 import re
 import sys
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 from typing import Final
 
 from patterns_os.diagnostics import Location, did_you_mean, quote
@@ -120,19 +119,24 @@ def naive_datetimes(checked: Checked) -> Iterator[Finding]:
 
 
 def shadowed_modules(checked: Checked) -> Iterator[Finding]:
-    """No file of the app stands in for a module of Python or of a package that scripts import."""
-    imported = {file: node for node in reversed(checked.graph.nodes) for file in node.analysis.imports}
-    for file in sorted(imported):
-        stem = PurePosixPath(file).name.removesuffix(".py")
-        if "/" in file or stem not in sys.stdlib_module_names | _INSTALLED:
+    """No file of the app that scripts import has the name of another module that they could mean."""
+    nodes = {node.file for node in checked.graph.nodes}
+    for file in checked.sources:
+        stem = file.removesuffix(".py")
+        if stem in _INSTALLED:
+            gets, other = f"the app's {quote(file)}", f"the package {quote(stem)}"
+            node = next((node for node in checked.graph.nodes if file in node.analysis.imports), None)
+        elif stem in sys.stdlib_module_names and stem != file and file not in nodes:
+            gets, other = "Python's own module", f"the app's {quote(file)}"
+            node = _importer(checked, stem)
+        else:
             continue
-        whose = "of Python" if stem in sys.stdlib_module_names else f"of the package {quote(stem)}"
-        yield Finding(
-            message=f"node {quote(imported[file].name)} imports {quote(stem)}: both the app's {quote(file)} "
-            f"and a module {whose} have that name.",
-            where=Location(file=file),
-            hint=f"rename {quote(file)}",
-        )
+        if node is not None:
+            yield Finding(
+                message=f"node {quote(node.name)} imports {quote(stem)} and gets {gets}, not {other}.",
+                where=Location(file=file),
+                hint=f"rename {quote(file)}",
+            )
 
 
 def repeated_inserts(checked: Checked) -> Iterator[Finding]:
@@ -190,3 +194,13 @@ def _observed(checked: Checked, kind: Observed) -> Iterator[tuple[Node, str, Loc
         for seen in node.analysis.observations:
             if seen.kind is kind:
                 yield node, seen.name, seen.where
+
+
+def _importer(checked: Checked, module: str) -> Node | None:
+    """Give a node whose script, or what that imports, imports a module by that name."""
+    statement = re.compile(rb"^\s*(?:import|from)\s+%s\b" % module.encode(), re.MULTILINE)
+    for node in checked.graph.nodes:
+        files = (node.file, *node.analysis.imports) if node.kind is NodeKind.PYTHON else ()
+        if any(statement.search(checked.sources.get(file or "", b"")) for file in files):
+            return node
+    return None

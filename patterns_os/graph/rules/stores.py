@@ -129,7 +129,7 @@ def upserts_without_key(checked: Checked) -> Iterator[Finding]:
     stores = {store.name: store for store in checked.graph.stores if store.kind is StoreKind.TABLE}
     for table, edges in _by_table(checked).items():
         done = {edge: _methods(checked, edge) for edge in edges}
-        if stores[table].unique_on or any("init" in methods for methods in done.values()):
+        if stores[table].unique_on or any(_may_lay_key(checked, edge) for edge in edges):
             continue
         for edge, methods in done.items():
             if "upsert" in methods:
@@ -240,6 +240,13 @@ def _methods(checked: Checked, edge: Edge) -> frozenset[str]:
         if use.kind == "table" and use.name in ports
         for method in use.detail.get("methods", ())
     )
+
+
+def _may_lay_key(checked: Checked, edge: Edge) -> bool:
+    """Tell whether the node's script mentions `unique_on`, as `table.init(unique_on=…)` does."""
+    node = checked.graph.node(edge.node)
+    files = (node.file or "", *node.analysis.imports) if node else ()
+    return any(b"unique_on" in checked.sources.get(file, b"") for file in files)
 
 
 def _store_of(checked: Checked, node: Node, port: str, stores: Mapping[str, Store]) -> Store | None:

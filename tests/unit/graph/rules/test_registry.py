@@ -189,7 +189,7 @@ def test_a_table_that_only_is_looked_at_makes_no_circle(second):
 
 
 def test_a_node_may_read_what_it_writes():
-    assert told(*app(a='t = Table("t", "w")\nt.append(t.read())')) == []
+    assert told(*app(a='t = Table("t", "w")\nseen = t.read()\nt.append(seen)')) == []
 
 
 def test_two_selects_cannot_replace_one_table():
