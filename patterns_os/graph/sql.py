@@ -2,6 +2,10 @@
 
 The author's text is kept as it is: table names become quoted names, the target of a write is cut out. Only
 positions are taken from the parser, so that no dialect detail is lost on the way.
+
+The dialect is that of the storage of the tables: it decides how the text is read, how names fold, and how the names
+and values that the template gives are quoted. Postgres is the one whose statements are run, whose columns are found
+missing and whose types are proven; of another dialect the tables and the lineage of the columns are known.
 """
 
 import re
@@ -9,14 +13,24 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import ParseError, SqlglotError, TokenError
+from sqlglot.errors import ParseError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from patterns_os.diagnostics import Diagnostic, Location, quote
 from patterns_os.graph.python_modules import decode_source, too_deep
-from patterns_os.graph.sql_template import Rendered, quote_identifier, render_template
+from patterns_os.graph.sql_columns import written_table
+from patterns_os.graph.sql_parse import (
+    PARSER_ERRORS,
+    folded,
+    parse_text,
+    parse_tokens,
+    quote_identifier,
+    table_name,
+    tokenize,
+)
+from patterns_os.graph.sql_template import Rendered, render_template
+from patterns_os.graph.sql_text import POSTGRES, TracedSql
 from patterns_os.graph.vertices import NEW_ROWS, Access, Analysis, Unknown, Use
 
 OUTPUT_PORT = "output_table"
@@ -27,6 +41,24 @@ NO_STORES: Mapping[str, str] = {}
 _ALLOWED = "one select, one insert into … select, or one create table … as select"
 _BEGINNINGS = frozenset({"select", "with", "values", "(", "insert", "create"})
 _CHANGES = (exp.Update, exp.Delete, exp.Merge, exp.Insert, exp.Create, exp.Drop, exp.TruncateTable, exp.Alter)
+DIALECTS: Mapping[str, str] = {
+    "bigquery": "bigquery",
+    "clickhouse": "clickhouse",
+    "databricks": "databricks",
+    "duckdb": "duckdb",
+    "mariadb": "mysql",
+    "mssql": "tsql",
+    "mysql": "mysql",
+    "oracle": "oracle",
+    "postgres": POSTGRES,
+    "postgresql": POSTGRES,
+    "redshift": "redshift",
+    "snowflake": "snowflake",
+    "sqlite": "sqlite",
+    "trino": "trino",
+}
+"""The dialect by the scheme of a storage's address."""
+
 _WAYS = {
     "update": "upsert",
     "merge": "upsert",
@@ -47,30 +79,46 @@ class SqlScript:
         analysis: What it touches; the output of a bare select is the port `output_table`.
         statements: The query to run, without the target of the write; empty if there are errors.
         kind: `select` replaces the output, `insert` appends to it; `None` if there are errors.
+        traced: What `trace_sql` needs to follow its columns; `None` where the text does not parse.
     """
 
     analysis: Analysis
     statements: tuple[str, ...] = ()
     kind: Literal["select", "insert"] | None = None
     diagnostics: tuple[Diagnostic, ...] = ()
+    traced: TracedSql | None = None
+
+
+def dialect_of(url: str | None) -> str:
+    """Give the dialect of the database at an address, by the parser's name; Postgres where there is none."""
+    scheme = (url or "").partition(":")[0].partition("+")[0].lower()
+    return DIALECTS.get(scheme, POSTGRES)
 
 
 def analyse_sql(
-    file: str, source: bytes, parameters: Mapping[str, Any], stores: Mapping[str, str] = NO_STORES
+    file: str,
+    source: bytes,
+    parameters: Mapping[str, Any],
+    stores: Mapping[str, str] = NO_STORES,
+    dialect: str = POSTGRES,
 ) -> SqlScript:
     """Give what the script touches and the query that it runs.
 
+    What a statement touches is told too where a node cannot be such a statement.
+
     Args:
         file: Its path, for places.
-        source: Its bytes: SQL of Postgres with `{{ Table(…) }}` and `{{ Parameter(…) }}`.
+        source: Its bytes: SQL with `{{ Table(…) }}` and `{{ Parameter(…) }}`.
         parameters: Values by name; one that is absent takes the default in the script, else NULL.
         stores: The table behind a name that the script uses, where it is not the name itself. The uses keep
             the script's names, the query has the tables'.
+        dialect: That of the storage of its tables; see `dialect_of`.
     """
     text = decode_source(file, source)
     if isinstance(text, Diagnostic):
         return _failed(text)
-    rendered = render_template(file, text.replace("\r\n", "\n").replace("\r", "\n"), parameters)
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    rendered = render_template(file, lines, parameters, dialect)
     if isinstance(rendered, Diagnostic):
         return _failed(rendered)
     try:
@@ -97,21 +145,73 @@ class _Statement:
     head: tuple[int, int] | None = None
     columns: tuple[str, ...] = ()
 
+    @property
+    def tables(self) -> list[exp.Table]:
+        """All tables that are read, common table expressions included, in source order."""
+        return _tables(self.tree, self.target[1] if self.target else -1)
+
 
 def _understand(rendered: Rendered, stores: Mapping[str, str]) -> SqlScript:
     tokens = _tokens(rendered)
     if isinstance(tokens, Diagnostic):
         return _failed(tokens)
     statements = _split(tokens)
-    wrong = _wrong_statements(rendered, statements)
-    if wrong is not None:
-        return _failed(wrong)
-    is_create = statements[0][0].text.lower() == "create"
-    found = (_read_create if is_create else _read_statement)(rendered, statements[0])
+    found = _wrong_statements(rendered, statements) or _read(rendered, statements[0])
     if isinstance(found, Diagnostic):
-        return _failed(found)
+        return _refused(rendered, found)
     refused = _nested_refusal(rendered, found) or _misplaced_write(rendered, found)
-    return _failed(refused) if refused else _script(rendered, found, stores)
+    return _refused(rendered, refused) if refused else _script(rendered, found, stores)
+
+
+def _read(rendered: Rendered, tokens: list[Token]) -> _Statement | Diagnostic:
+    is_create = tokens[0].text.lower() == "create"
+    return (_read_create if is_create else _read_statement)(rendered, tokens)
+
+
+def _refused(rendered: Rendered, diagnostic: Diagnostic) -> SqlScript:
+    """Give what statements touch that no node can be."""
+    try:
+        trees = parse_text(rendered.text, rendered.dialect)
+    except PARSER_ERRORS:
+        return _failed(diagnostic)
+    written: dict[str, int] = {}
+    read: dict[str, int] = {}
+    for tree in trees:
+        targets = [table for node in tree.walk() for table in _changed(node)]
+        written |= {_name(table, rendered): _offset(table) for table in reversed(targets) if not table.db}
+        places = {_offset(table) for table in targets}
+        tables = [table for table in _tables(tree) if _offset(table) not in places and not table.db]
+        read |= {
+            _name(table, rendered): _offset(table)
+            for table in reversed(tables)
+            if not _is_cte(table, rendered)
+        }
+    uses = [_use(rendered, name, Access.WRITE, at) for name, at in written.items()]
+    uses += [_use(rendered, name, _access(name), at) for name, at in read.items()]
+    outside = [unknown for tree in trees for unknown in _outside(rendered, tree, -1)]
+    analysis = Analysis(
+        uses=tuple(sorted([*uses, *rendered.parameters], key=_by_place)),
+        unknown=(*outside, *rendered.unseen),
+    )
+    return SqlScript(analysis=analysis, diagnostics=(diagnostic,), traced=_traced(rendered))
+
+
+def _changed(node: exp.Expr) -> Iterator[exp.Table]:
+    table = written_table(node)
+    if isinstance(node, exp.Into) and isinstance(node.this, exp.Table):
+        table = node.this
+    tables = node.expressions if isinstance(node, exp.TruncateTable) else [table]
+    for found in tables:
+        if isinstance(found, exp.Table) and isinstance(found.this, exp.Identifier):
+            yield found
+
+
+def _traced(rendered: Rendered) -> TracedSql:
+    return TracedSql(text=rendered.text, places=rendered.places, output=OUTPUT_PORT, dialect=rendered.dialect)
+
+
+def _by_place(use: Use) -> tuple[Location, str, str]:
+    return use.where, use.kind, use.name
 
 
 def _script(rendered: Rendered, found: _Statement, stores: Mapping[str, str]) -> SqlScript:
@@ -119,20 +219,21 @@ def _script(rendered: Rendered, found: _Statement, stores: Mapping[str, str]) ->
     detail = {} if found.target else {"implicit": True}
     output = Use(kind="table", name=name, access=Access.WRITE, where=rendered.locate(offset), detail=detail)
     uses = [output, *_reads(rendered, found), *rendered.parameters]
+    target = found.target[1] if found.target else -1
     analysis = Analysis(
-        uses=tuple(sorted(uses, key=lambda use: (use.where, use.kind, use.name))),
-        unknown=tuple(_outside(rendered, found)),
+        uses=tuple(sorted(uses, key=_by_place)),
+        unknown=(*_outside(rendered, found.tree, target), *rendered.unseen),
         statement=found.statement,
     )
     query = _query(rendered, found, stores)
     kind: Literal["select", "insert"] = "insert" if found.statement == "insert" else "select"
-    return SqlScript(analysis=analysis, statements=(query,), kind=kind)
+    return SqlScript(analysis=analysis, statements=(query,), kind=kind, traced=_traced(rendered))
 
 
 def _tokens(rendered: Rendered) -> list[Token] | Diagnostic:
     try:
-        return sqlglot.tokenize(rendered.text, read="postgres")
-    except (TokenError, ValueError, IndexError):
+        return tokenize(rendered.text, rendered.dialect)
+    except PARSER_ERRORS:
         offset = _unclosed(rendered.text)
         return Diagnostic(
             code="sql-syntax",
@@ -173,23 +274,34 @@ def _wrong_statements(rendered: Rendered, statements: list[list[Token]]) -> Diag
 
 
 def _read_create(rendered: Rendered, tokens: list[Token]) -> _Statement | Diagnostic:
-    # The parser gives up on a broken `create` as a whole; its query alone has better errors.
     words = [token.text.lower() for token in tokens[:4]]
     if words[1:2] != ["table"] or words[3:4] != ["as"] or len(tokens) <= len(words):
         return _not_allowed(rendered, "create", rendered.locate(tokens[0].start))
     head = (tokens[0].start, tokens[4].start)
-    tree = _parse(rendered, tokens, blank=head)
+    tree = _created(rendered, tokens)
     if isinstance(tree, Diagnostic):
         return tree
     if not isinstance(tree, exp.Query | exp.Values):
         return _not_allowed(rendered, "create", rendered.locate(tokens[0].start))
     is_quoted = tokens[2].token_type is TokenType.IDENTIFIER
-    name = tokens[2].text if is_quoted else tokens[2].text.lower()
+    identifier = exp.Identifier(this=tokens[2].text, quoted=is_quoted)
+    name = table_name(exp.Table(this=identifier), rendered.dialect)
     return _Statement(tree, tokens, "create", (name, tokens[2].start), head)
 
 
+def _created(rendered: Rendered, tokens: list[Token]) -> exp.Expr | Diagnostic:
+    """Give the query of `create table … as`."""
+    try:
+        trees = parse_text(rendered.text, rendered.dialect)
+    except PARSER_ERRORS:
+        trees = ()
+    query = trees[0].args.get("expression") if trees and isinstance(trees[0], exp.Create) else None
+    # The parser gives up on a broken `create` as a whole; its query alone has better errors.
+    return query if isinstance(query, exp.Expr) else _parse(rendered, tokens[4:])
+
+
 def _read_statement(rendered: Rendered, tokens: list[Token]) -> _Statement | Diagnostic:
-    tree = _parse(rendered, tokens)
+    tree = _parse(rendered, None)
     if isinstance(tree, Diagnostic):
         return tree
     if isinstance(tree, exp.Insert):
@@ -210,9 +322,10 @@ def _read_insert(rendered: Rendered, tree: exp.Insert, tokens: list[Token]) -> _
     head = _insert_head(target, tokens, has_columns=schema is not None)
     if head is None or not isinstance(tree.expression, exp.Query | exp.Values):
         return _not_allowed(rendered, "insert", start)
+    name = _name(target, rendered)
     if isinstance(tree.expression, exp.Values) and schema is None:
-        return _no_columns(_name(target), start)
-    return _Statement(tree, tokens, "insert", (_name(target), _offset(target)), head, _columns(schema))
+        return _no_columns(name, start)
+    return _Statement(tree, tokens, "insert", (name, _offset(target)), head, _columns(schema, rendered))
 
 
 def _insert_head(target: object, tokens: list[Token], *, has_columns: bool) -> tuple[int, int] | None:
@@ -239,24 +352,25 @@ def _no_columns(name: str, where: Location) -> Diagnostic:
     )
 
 
-def _parse(rendered: Rendered, tokens: list[Token], blank: tuple[int, int] = (0, 0)) -> exp.Expr | Diagnostic:
-    # Blanks instead of a cut keep all positions.
-    text = rendered.text[: blank[0]] + re.sub(r"[^\n]", " ", rendered.text[slice(*blank)])
-    text += rendered.text[blank[1] : tokens[-1].end + 1]
+def _parse(rendered: Rendered, tokens: list[Token] | None) -> exp.Expr | Diagnostic:
+    """Give the statement of these words, or of the whole text."""
     try:
-        trees = sqlglot.parse(text, read="postgres")
+        trees = (
+            parse_text(rendered.text, rendered.dialect)
+            if tokens is None
+            else parse_tokens(tokens, rendered.text, rendered.dialect)
+        )
     except ParseError as error:
         return _syntax_diagnostic(rendered, error)
-    except (SqlglotError, ValueError, TypeError, AttributeError, IndexError, KeyError):
+    except PARSER_ERRORS:
         # The parser meets some broken inputs with errors of its own inside.
-        trees = []
-    found = next((tree for tree in trees if tree is not None), None)
-    if found is not None:
-        return found
+        trees = ()
+    if trees:
+        return trees[0]
     return Diagnostic(
         code="sql-syntax",
         message=f'"{rendered.file}" is not valid SQL.',
-        where=rendered.locate(tokens[0].start),
+        where=rendered.locate(tokens[0].start if tokens else 0),
     )
 
 
@@ -313,84 +427,85 @@ def _syntax_diagnostic(rendered: Rendered, error: ParseError) -> Diagnostic:
     )
 
 
-def _tables(found: _Statement) -> Iterator[exp.Table]:
-    """Give all tables that are read, common table expressions included, in source order."""
-    target = found.target[1] if found.target else -1
+def _tables(tree: exp.Expr, target: int = -1) -> list[exp.Table]:
+    """Give all tables that are named, common table expressions included, in source order."""
     tables = [
         table
-        for table in found.tree.find_all(exp.Table)
+        for table in tree.find_all(exp.Table)
         if isinstance(table.this, exp.Identifier) and "start" in table.this.meta and _offset(table) != target
     ]
-    yield from sorted(tables, key=_offset)
+    return sorted(tables, key=_offset)
 
 
 def _reads(rendered: Rendered, found: _Statement) -> Iterator[Use]:
     seen = set()
-    for table in _tables(found):
-        name = _name(table)
-        if not table.db and not _is_cte(table) and name not in seen:
+    for table in found.tables:
+        name = _name(table, rendered)
+        if not table.db and not _is_cte(table, rendered) and name not in seen:
             seen.add(name)
-            access = Access.STREAM if name.startswith(NEW_ROWS) else Access.READ
-            where = rendered.locate(_offset(table))
-            yield Use(kind="table", name=name.removeprefix(NEW_ROWS), access=access, where=where)
+            yield _use(rendered, name, _access(name), _offset(table))
 
 
-def _outside(rendered: Rendered, found: _Statement) -> Iterator[Unknown]:
-    for table in _tables(found):
+def _access(name: str) -> Access:
+    return Access.STREAM if name.startswith(NEW_ROWS) else Access.READ
+
+
+def _use(rendered: Rendered, name: str, access: Access, offset: int) -> Use:
+    where = rendered.locate(offset)
+    return Use(kind="table", name=name.removeprefix(NEW_ROWS), access=access, where=where)
+
+
+def _outside(rendered: Rendered, tree: exp.Expr, target: int) -> Iterator[Unknown]:
+    for table in _tables(tree, target):
         if table.db:
             name = quote(f"{table.db}.{table.name}")
             where = rendered.locate(_offset(table))
             yield Unknown(reason=f"{name} is outside the app's own tables", where=where)
 
 
-def _is_cte(table: exp.Table) -> bool:
-    name = _name(table)
+def _is_cte(table: exp.Table, rendered: Rendered) -> bool:
+    name = folded(table.this, rendered.dialect)
     inner: exp.Expr = table
     outer = table.parent
     while outer is not None:
         clause = outer.args.get("with_")
-        if isinstance(clause, exp.With) and _sees(clause, inner, name):
+        if isinstance(clause, exp.With) and _sees(clause, inner, name, rendered):
             return True
-        if isinstance(outer, exp.With) and _sees(outer, inner, name):
+        if isinstance(outer, exp.With) and _sees(outer, inner, name, rendered):
             return True
         inner, outer = outer, outer.parent
     return False
 
 
-def _sees(clause: exp.With, inner: exp.Expr, name: str) -> bool:
+def _sees(clause: exp.With, inner: exp.Expr, name: str, rendered: Rendered) -> bool:
     # A common table expression sees those before it, and itself only if the clause is recursive.
     for cte in clause.expressions:
         if cte is inner:
-            return bool(clause.recursive) and _alias(cte) == name
-        if inner is not clause and _alias(cte) == name:
+            return bool(clause.recursive) and _alias(cte, rendered) == name
+        if inner is not clause and _alias(cte, rendered) == name:
             return True
     return False
 
 
-def _alias(cte: exp.Expr) -> str:
+def _alias(cte: exp.Expr, rendered: Rendered) -> str:
     alias = cte.args.get("alias")
     identifier = alias.this if isinstance(alias, exp.TableAlias) else alias
-    return _folded(identifier) if isinstance(identifier, exp.Identifier) else ""
+    return folded(identifier, rendered.dialect) if isinstance(identifier, exp.Identifier) else ""
 
 
-def _name(table: exp.Table) -> str:
-    return _folded(table.this)
+def _name(table: exp.Table, rendered: Rendered) -> str:
+    return table_name(table, rendered.dialect)
 
 
 def _offset(table: exp.Table) -> int:
     return int(table.this.meta.get("start", 0))
 
 
-def _folded(identifier: exp.Identifier) -> str:
-    # Postgres folds names that are not quoted to lower case.
-    return str(identifier.this) if identifier.args.get("quoted") else str(identifier.this).lower()
-
-
 def _query(rendered: Rendered, found: _Statement, stores: Mapping[str, str]) -> str:
     cuts = [
-        (_offset(table), int(table.this.meta["end"]) + 1, _relation(table, stores))
-        for table in _tables(found)
-        if not table.db and not _is_cte(table)
+        (_offset(table), int(table.this.meta["end"]) + 1, _relation(table, stores, rendered))
+        for table in found.tables
+        if not table.db and not _is_cte(table, rendered)
     ]
     if found.head is not None:
         cuts.append((*found.head, ""))
@@ -401,13 +516,13 @@ def _query(rendered: Rendered, found: _Statement, stores: Mapping[str, str]) -> 
     return f"select * from ({text}\n) as patterns_insert({', '.join(found.columns)})"  # noqa: S608 - names are quoted
 
 
-def _relation(table: exp.Table, stores: Mapping[str, str]) -> str:
-    spelled = _name(table)
+def _relation(table: exp.Table, stores: Mapping[str, str], rendered: Rendered) -> str:
+    spelled = _name(table, rendered)
     name = spelled.removeprefix(NEW_ROWS)
     store = ("" if spelled == name else NEW_ROWS) + stores.get(name, name)
     # The columns of a renamed table are still called by the name that the script uses.
-    alias = "" if store == name or table.alias else f" as {quote_identifier(name)}"
-    return f"{quote_identifier(store)}{alias}"
+    alias = "" if store == name or table.alias else f" as {quote_identifier(name, rendered.dialect)}"
+    return f"{quote_identifier(store, rendered.dialect)}{alias}"
 
 
 def _spliced(text: str, start: int, end: int, cuts: list[tuple[int, int, str]]) -> str:
@@ -418,10 +533,12 @@ def _spliced(text: str, start: int, end: int, cuts: list[tuple[int, int, str]]) 
     return "".join([*parts, text[start:end]])
 
 
-def _columns(schema: exp.Schema | None) -> tuple[str, ...]:
+def _columns(schema: exp.Schema | None, rendered: Rendered) -> tuple[str, ...]:
     columns = schema.expressions if schema else []
     return tuple(
-        quote_identifier(_folded(column)) for column in columns if isinstance(column, exp.Identifier)
+        quote_identifier(folded(column, rendered.dialect), rendered.dialect)
+        for column in columns
+        if isinstance(column, exp.Identifier)
     )
 
 

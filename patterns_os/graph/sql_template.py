@@ -2,19 +2,25 @@
 
 Each rendered character can be traced to its place in the file: control characters mark where the text and the
 expressions of the template begin, and are taken out of the rendered text again.
+
+One rendering sees one branch of an `if` and nothing of a loop without turns. The statement that runs is the rendered
+one, so its tables are the node's; a table of another branch is told as unknown, for the parameter that decides may
+have another value tomorrow.
 """
 
 import re
-from bisect import bisect_right
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError, nodes
 from jinja2.sandbox import SandboxedEnvironment
 
 from patterns_os.diagnostics import Diagnostic, Location, did_you_mean, quote
-from patterns_os.graph.vertices import NEW_ROWS, Use
+from patterns_os.graph.sql_parse import cast_text, quote_boolean, quote_identifier, quote_text
+from patterns_os.graph.sql_text import POSTGRES, Places, line_starts
+from patterns_os.graph.vertices import NEW_ROWS, Unknown, Use
 
 MOST_CHARACTERS = 1_000_000
 MOST_TURNS = 10_000
@@ -22,6 +28,10 @@ FUNCTIONS = ("Parameter", "Table")
 TYPES = ("str", "int", "float", "bool", "date", "datetime", "list", "identifier")
 
 _MARK = re.compile(r"\x00([de])([0-9]+)\x00")
+# A call that needs no template engine: most scripts have no others.
+_PLAIN_CALL = re.compile(
+    r"""\{\{\s*Table\(\s*(?:"([^"'\\]+)"|'([^"'\\]+)')\s*(?:,\s*(?:mode\s*=\s*)?["']([rw])["']\s*)?\)\s*(\.new)?\s*\}\}"""
+)
 _FILTERS = ("lower", "upper", "trim", "join", "list", "first", "last", "length", "default")
 
 
@@ -33,65 +43,145 @@ class Rendered:
         text: Plain SQL.
         written: Names that the template opens for writing.
         parameters: Uses of parameters.
+        unseen: Tables that the template uses in parts that were not rendered.
     """
 
-    file: str
-    source: str
     text: str
+    places: Places
+    dialect: str
     written: frozenset[str]
     parameters: tuple[Use, ...]
-    pieces: tuple[tuple[int, int, bool], ...]
+    unseen: tuple[Unknown, ...] = ()
+
+    @property
+    def file(self) -> str:
+        """The path of the script."""
+        return self.places.file
 
     def locate(self, offset: int) -> Location:
         """Give the place in the file that the rendered character comes from."""
-        index = bisect_right(self.pieces, offset, key=lambda piece: piece[0]) - 1
-        start, origin, literal = self.pieces[max(index, 0)]
-        return locate_offset(self.file, self.source, origin + (offset - start if literal else 0))
+        return self.places.locate(offset)
 
 
-def locate_offset(file: str, source: str, offset: int) -> Location:
-    """Give the place of a character of the file."""
-    offset = min(max(offset, 0), len(source))
-    line_start = source.rfind("\n", 0, offset) + 1
-    return Location(file=file, line=source.count("\n", 0, offset) + 1, column=offset - line_start + 1)
-
-
-def render_template(file: str, source: str, parameters: Mapping[str, Any]) -> Rendered | Diagnostic:
+def render_template(
+    file: str, source: str, parameters: Mapping[str, Any], dialect: str = POSTGRES
+) -> Rendered | Diagnostic:
     """Give the SQL of a script, or why it cannot be rendered.
 
     `source` has line feeds as line ends and no NUL.
     """
-    calls = _Calls(file, parameters)
-    environment = _Sandbox(
-        undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False, extensions=[]
-    )
-    environment.filters = {name: environment.filters[name] for name in _FILTERS}
-    environment.globals = {
-        "Table": calls.table,
-        "Parameter": calls.parameter,
-        "range": calls.range,
-        **{name: name for name in TYPES},
-    }
+    return _plain_render(file, source, dialect) or _full_render(file, source, parameters, dialect)
+
+
+def _plain_render(file: str, source: str, dialect: str) -> Rendered | None:
+    """Render a script whose template is nothing but names of tables; `None` for any other."""
+    if "{%" in source or "{#" in source or len(source) > MOST_CHARACTERS:
+        return None
+    parts: list[str] = []
+    pieces: list[tuple[int, int, bool]] = [(0, 0, False)]
+    written: set[str] = set()
+    size = done = 0
+    for call in _PLAIN_CALL.finditer(source):
+        name = call[1] or call[2]
+        before = source[done : call.start()]
+        quoted = quote_identifier(NEW_ROWS + name if call[4] else name, dialect)
+        if before:
+            pieces.append((size, done, True))
+        pieces.append((size + len(before), call.start(), False))
+        parts += [before, quoted]
+        size += len(before) + len(quoted)
+        done = call.end()
+        if call[3] == "w":
+            written.add(name)
+    if done < len(source):
+        pieces.append((size, done, True))
+    parts.append(source[done:])
+    if any("{{" in part for part in parts[::2]):
+        return None
+    places = Places(file, tuple(pieces), line_starts(source), len(source))
+    return Rendered("".join(parts), places, dialect, frozenset(written), ())
+
+
+def _full_render(
+    file: str, source: str, parameters: Mapping[str, Any], dialect: str
+) -> Rendered | Diagnostic:
+    places = Places(file, ((0, 0, True),), line_starts(source), len(source))
+    calls = _Calls(places, source, parameters, dialect)
+    environment = _environment()
     try:
-        marked = _marked(environment, source)
-        text = _collect(environment.from_string(marked).generate())
+        tree = environment.parse(_marked(environment, source))
+        hidden = list(_hidden_calls(tree, "")) if "{%" in source or " if " in source else []
+        text = _collect(
+            environment.from_string(tree).generate(
+                Table=calls.table, Parameter=calls.parameter, range=calls.range
+            )
+        )
     except TemplateSyntaxError as error:
         return _template_diagnostic(file, str(error.message), error.lineno)
     except _CallError as error:
-        return error.diagnostic(file, calls.where(file, source))
+        return error.diagnostic(calls.where())
     except UndefinedError as error:
         return _undefined_diagnostic(file, error)
     except (TemplateError, TypeError, ValueError, ArithmeticError, KeyError, AttributeError) as error:
         return _template_diagnostic(file, str(error), 1)
     except (RecursionError, MemoryError):
         return _template_diagnostic(file, "it is nested too deeply", 1)
-    return _unmarked(file, source, text, calls)
+    rendered = _unmarked(text, calls)
+    unseen = _unseen(hidden, calls, rendered) if hidden else ()
+    return replace(rendered, unseen=unseen) if unseen else rendered
+
+
+@cache
+def _environment() -> "_Sandbox":
+    environment = _Sandbox(
+        undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False, extensions=[]
+    )
+    environment.filters = {name: environment.filters[name] for name in _FILTERS}
+    environment.globals = {name: name for name in TYPES}
+    return environment
+
+
+def _hidden_calls(node: nodes.Node, decides: str) -> Iterator[tuple[nodes.Call, str]]:
+    """Give the calls of `Table` that a rendering may leave out, with what decides it."""
+    called = node.node if isinstance(node, nodes.Call) else None
+    if decides and isinstance(node, nodes.Call) and isinstance(called, nodes.Name) and called.name == "Table":
+        yield node, decides
+    inside = _DECIDES.get(type(node), decides)
+    for child in node.iter_child_nodes():
+        yield from _hidden_calls(child, inside)
+
+
+def _unseen(hidden: list[tuple[nodes.Call, str]], calls: "_Calls", rendered: Rendered) -> tuple[Unknown, ...]:
+    lines = {
+        rendered.places.locate_source(origin).line
+        for _, origin, literal in rendered.places.pieces[1:]
+        if not literal
+    }
+    found: dict[str, Unknown] = {}
+    for call, decides in hidden:
+        name = _constant_name(call)
+        if name in calls.tables or (name is None and call.lineno in lines):
+            continue
+        what = f"table {quote(name)}" if name is not None else "a table whose name is computed"
+        reason = f"{what} is used where {decides} decides"
+        found.setdefault(reason, Unknown(reason=reason, where=calls.place_of(call.lineno, name)))
+    return tuple(found.values())
+
+
+def _constant_name(call: nodes.Call) -> str | None:
+    named = [argument.value for argument in call.kwargs if argument.key == "name"]
+    first = [*call.args, *named][:1]
+    value = first[0].value if first and isinstance(first[0], nodes.Const) else None
+    return value if isinstance(value, str) else None
 
 
 @dataclass(slots=True)
 class _Calls:
-    file: str
+    places: Places
+    source: str
     values: Mapping[str, Any]
+    dialect: str
+    tables: set[str] = field(default_factory=set)
     written: set[str] = field(default_factory=set)
     parameters: dict[int, tuple[str, dict[str, Any]]] = field(default_factory=dict)
     last: str = ""
@@ -106,7 +196,8 @@ class _Calls:
             raise _CallError(f"table {quote(plain)} is opened with the unknown mode {quote(str(mode))}")
         if mode == "w":
             self.written.add(plain)
-        return _TableName(quote_identifier(plain))
+        self.tables.add(plain)
+        return _TableName.of(plain, self.dialect)
 
     def parameter(
         self,
@@ -130,7 +221,7 @@ class _Calls:
         self.parameters[index] = (plain, detail)
         # A parameter without a value is found by the rules; until then the SQL has to parse.
         value = self.values.get(plain, None if default is ... else default)
-        return f"\x00p{index}\x00{literal(plain, value, kind)}"
+        return f"\x00p{index}\x00{literal(plain, value, kind, self.dialect)}"
 
     def range(self, *arguments: int) -> range:
         found = range(*arguments)
@@ -142,19 +233,33 @@ class _Calls:
             )
         return found
 
-    def where(self, file: str, source: str) -> Location:
-        found = re.search(rf"{self.last}\s*\(", source) if self.last else None
-        return locate_offset(file, source, found.start() if found else 0)
+    def where(self) -> Location:
+        found = re.search(rf"{self.last}\s*\(", self.source) if self.last else None
+        return self.places.locate_source(found.start() if found else 0)
+
+    def place_of(self, line: int, name: str | None) -> Location:
+        start = self.places.lines[min(line, len(self.places.lines)) - 1]
+        called = rf"Table\s*\([^)]*?{re.escape(name)}" if name is not None else r"Table\s*\("
+        found = re.compile(called).search(self.source, start)
+        return self.places.locate_source(found.start() if found else start)
 
 
 class _TableName(str):
     """A quoted table name; its `new` names the rows that the node has not seen yet."""
 
-    __slots__ = ()
+    __slots__ = ("_dialect", "_name")
+    _name: str
+    _dialect: str
+
+    @classmethod
+    def of(cls, name: str, dialect: str) -> "_TableName":
+        found = cls(quote_identifier(name, dialect))
+        found._name, found._dialect = name, dialect
+        return found
 
     @property
     def new(self) -> str:
-        return quote_identifier(NEW_ROWS + str(self)[1:-1].replace('""', '"'))
+        return quote_identifier(NEW_ROWS + self._name, self._dialect)
 
 
 class _CallError(Exception):
@@ -162,8 +267,7 @@ class _CallError(Exception):
         super().__init__(message)
         self.code, self.message, self.known = code, message, known
 
-    def diagnostic(self, file: str, where: Location) -> Diagnostic:
-        del file
+    def diagnostic(self, where: Location) -> Diagnostic:
         known = ("known types", self.known) if self.known else None
         return Diagnostic(code=self.code, message=f"{self.message}.", where=where, known=known)
 
@@ -209,7 +313,7 @@ def _marked(environment: SandboxedEnvironment, source: str) -> str:
     return "".join([*parts, source[done:]])
 
 
-def _unmarked(file: str, source: str, marked: str, calls: _Calls) -> Rendered:
+def _unmarked(marked: str, calls: _Calls) -> Rendered:
     parts: list[str] = []
     pieces: list[tuple[int, int, bool]] = [(0, 0, False)]
     uses: list[Use] = []
@@ -221,27 +325,20 @@ def _unmarked(file: str, source: str, marked: str, calls: _Calls) -> Rendered:
             size += len(part)
         elif mark[1] == "p":
             name, detail = calls.parameters[int(mark[2])]
-            where = locate_offset(file, source, pieces[-1][1])
+            where = calls.places.locate_source(pieces[-1][1])
             uses.append(Use(kind="parameter", name=name, access=None, where=where, detail=detail))
         else:
             pieces.append((size, int(mark[2]), mark[1] == "d"))
     return Rendered(
-        file=file,
-        source=source,
         text="".join(parts),
+        places=replace(calls.places, pieces=tuple(pieces)),
+        dialect=calls.dialect,
         written=frozenset(calls.written),
         parameters=tuple(uses),
-        pieces=tuple(pieces),
     )
 
 
-def quote_identifier(name: str) -> str:
-    """Give the name as a quoted identifier of Postgres."""
-    doubled = name.replace('"', '""')
-    return f'"{doubled}"'
-
-
-def literal(name: str, value: Any, kind: str) -> str:  # noqa: ANN401 - any JSON value
+def literal(name: str, value: Any, kind: str, dialect: str = POSTGRES) -> str:  # noqa: ANN401 - any JSON value
     """Give the value as a literal of SQL: quoted, of its type, never raw text.
 
     A list gives `('a', 'b')`, made for `in`; `None` gives `NULL`; `identifier` a quoted name.
@@ -250,24 +347,24 @@ def literal(name: str, value: Any, kind: str) -> str:  # noqa: ANN401 - any JSON
         return "NULL"
     if kind == "list":
         items = value if isinstance(value, list | tuple) else [value]
-        return f"({', '.join(_scalar(name, item, _kind_of(item)) for item in items) or 'NULL'})"
-    return _scalar(name, value, kind)
+        return f"({', '.join(_scalar(name, item, _kind_of(item), dialect) for item in items) or 'NULL'})"
+    return _scalar(name, value, kind, dialect)
 
 
-def _scalar(name: str, value: Any, kind: str) -> str:  # noqa: ANN401 - any JSON value
+def _scalar(name: str, value: Any, kind: str, dialect: str) -> str:  # noqa: ANN401 - any JSON value
     expected = _CallError(
         f"parameter {quote(name)} is {_shown(value)}, expected a value of type {quote(kind)}",
         code="parameter-type",
     )
     match kind, value:
         case "bool", bool():
-            return "TRUE" if value else "FALSE"
+            return quote_boolean(value, dialect)
         case "int", int() if not isinstance(value, bool):
             return _number(value)
         case "float", int() | float() if not isinstance(value, bool) and abs(value) < float("inf"):
             return _number(value)
         case "str" | "identifier" | "date" | "datetime", str() if "\x00" not in value:
-            return _text(value, kind)
+            return _text(value, kind, dialect)
         case _:
             raise expected
 
@@ -277,12 +374,12 @@ def _number(value: float) -> str:
     return f"({value})" if value < 0 else f"{value}"
 
 
-def _text(value: str, kind: str) -> str:
+def _text(value: str, kind: str, dialect: str) -> str:
     if kind == "identifier":
-        return quote_identifier(value)
-    doubled = value.replace("'", "''")
-    cast = {"date": "::date", "datetime": "::timestamptz"}.get(kind, "")
-    return f"'{doubled}'{cast}"
+        return quote_identifier(value, dialect)
+    if kind == "str":
+        return quote_text(value, dialect)
+    return cast_text(value, {"date": "date", "datetime": "timestamptz"}[kind], dialect)
 
 
 def _kind_of(value: object) -> str:
@@ -318,3 +415,11 @@ def _undefined_diagnostic(file: str, error: UndefinedError) -> Diagnostic:
         known=("known functions", FUNCTIONS),
         hint=did_you_mean(found[1], FUNCTIONS),
     )
+
+
+_DECIDES: Mapping[type, str] = {
+    nodes.If: "{% if … %}",
+    nodes.CondExpr: "{{ … if … }}",
+    nodes.For: "{% for … %}",
+    nodes.Macro: "{% macro … %}",
+}

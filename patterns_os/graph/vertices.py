@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from patterns_os.diagnostics import Location
+from patterns_os.graph.sql_text import TracedSql
 from patterns_os.rows.schema import TableSchema
 
 NEW_ROWS = "patterns_new:"
@@ -222,29 +223,6 @@ class Store:
     storage: str | None = None
     retention: Mapping[str, Any] | None = None
     group: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TracedSql:
-    """A SQL script as far as tracing its columns needs it: small, plain, and equal for equal scripts.
-
-    Attributes:
-        file: The script.
-        source: Its text, line ends as line feeds.
-        text: The SQL with all calls of the template replaced.
-        pieces: Where in the source the pieces of the text come from (see `sql_template.Rendered`).
-        dialect: Of the storage that its tables are in, as sqlglot calls it.
-        output: The port that it writes; columns of the query become columns of it.
-        columns: What an insert calls the columns of its query; empty for the query's own names.
-    """
-
-    file: str
-    source: str
-    text: str
-    pieces: tuple[tuple[int, int, bool], ...]
-    dialect: str = "postgres"
-    output: str = "output_table"
-    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
