@@ -8,7 +8,8 @@ from pathlib import Path
 from patterns_os.diagnostics import quote
 from patterns_os.errors import PermanentError
 
-PATTERNS = ("graph.yml", "*.py", "*.sql", "*.js", "*.ts", "*.json", "*.md", "requirements*.txt")
+_SCRIPTS = ("*.py", "*.sql", "*.js", "*.[cm]js", "*.jsx", "*.ts", "*.[cm]ts", "*.tsx")
+PATTERNS = (*_SCRIPTS, "*.json", "*.yml", "*.yaml", "*.md", "requirements*.txt")
 IGNORED_FOLDERS = frozenset({"venv", "node_modules", "__pycache__"})
 LARGEST_BYTES = 1 << 20
 
