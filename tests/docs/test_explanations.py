@@ -55,6 +55,24 @@ def test_every_rule_has_a_page_with_examples():
     assert {rule.code for rule in RULES} - set(EXAMPLES) == set()
 
 
+def test_the_list_of_rules_is_whole_and_up_to_date():
+    text = (ROOT / "docs/rules.md").read_text("utf-8")
+    rows = re.findall(
+        r"^\| \[`([a-z-]+)`\]\(\S+\) \| (\w+)(, always)? \| (yes)? ?\| (.+) \|$", text, re.MULTILINE
+    )
+
+    assert rows == [
+        (
+            rule.code,
+            str(rule.severity or "off"),
+            "" if rule.can_be_ignored else ", always",
+            "yes" if rule.fix else "",
+            rule.summary,
+        )
+        for rule in RULES
+    ]
+
+
 def test_pages_are_found_by_their_code():
     assert load_explanation("self-trigger") == PAGES["self-trigger"]
     assert load_explanation("no-such-code") is None

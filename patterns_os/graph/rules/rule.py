@@ -9,7 +9,7 @@ from typing import Any, Literal
 from patterns_os.diagnostics import Diagnostic, Location, Severity
 from patterns_os.graph.codes import CODES
 from patterns_os.graph.sources import Sources
-from patterns_os.graph.vertices import Access, Edge, Graph, Node, StoreKind, Use
+from patterns_os.graph.vertices import Access, Edge, Graph, Node, NodeKind, StoreKind, Use
 from patterns_os.manifest.configuration import ConfigurationSpec
 from patterns_os.manifest.parse import Parsed
 from patterns_os.manifest.spec import ManifestSpec
@@ -59,7 +59,8 @@ class Checked:
         """Tell whether all that the node touches is known; of an empty or broken script nothing is."""
         if node.file is None:
             return True
-        return node.file in self.sources and not node.analysis.unknown and bool(node.analysis.uses)
+        is_read = bool(node.sql) if node.kind is NodeKind.SQL else bool(node.analysis.uses)
+        return node.file in self.sources and is_read and not node.analysis.unknown
 
     def uses(self, kind: str) -> Iterator[tuple[Node, Use]]:
         """Give each mention of that kind in a script, with its node."""

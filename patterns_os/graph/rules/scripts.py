@@ -101,9 +101,9 @@ def effects_without_once(checked: Checked) -> Iterator[Finding]:
     for node, name, where in _observed(checked, Observed.EFFECT):
         yield Finding(
             message=f"node {quote(node.name)} calls {quote(name)}, which changes something outside: "
-            "where a record is tried again, it is done again.",
+            "what is tried again is done again.",
             where=where,
-            hint=f'answer = once("a-name", lambda: {name}(…)) does it once for each record',
+            hint=f'once("a-name", lambda: {name}(…)) does it once, however often the record is tried',
         )
 
 
