@@ -66,12 +66,12 @@ def looking() -> Iterator[PostgresReports]:
         yield found.reports
 
 
-def not_deployed(app: str) -> UsageError:
+def not_deployed(app: str, hint: str = "patterns run, or patterns dev") -> UsageError:
     """Give the error for an app that has no tables, runs or logs because it never ran."""
     return UsageError(
         f"App {quote(app)} has not run yet: there is nothing to show",
         code="not-deployed",
-        hint="patterns run, or patterns dev",
+        hint=hint,
     )
 
 

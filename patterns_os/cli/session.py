@@ -10,7 +10,7 @@ from pathlib import Path
 from patterns_os.adapters.local.folder import own_folder
 from patterns_os.cli.console import note
 from patterns_os.composition.authoring import find_app, load_plan, node_environment, node_secrets
-from patterns_os.composition.running import Database, Parts, deploy, open_database
+from patterns_os.composition.running import Database, Parts, deploy, open_database, source_contents
 from patterns_os.diagnostics import render_diagnostic
 from patterns_os.launcher.pool import ProcessPool
 from patterns_os.launcher.supervisor import RunEvent, Supervisor, Workplace
@@ -42,7 +42,15 @@ def opened(
     with own_folder(app, command), open_database(app, compiled) as database:
         if database.notice:
             note(database.notice)
-        deployment = deploy(app, database, plan, renamed, forgotten)
+        deployment = deploy(
+            app,
+            database,
+            plan,
+            renamed,
+            forgotten,
+            sources=source_contents(plan, compiled.sources),
+            how=command.removeprefix("patterns "),
+        )
         yield Opened(app=app, compiled=compiled, plan=plan, database=database, deployment=deployment)
 
 
@@ -52,7 +60,11 @@ def workplace(app: Path, compiled: Compiled, plan: Plan) -> Workplace:
         folder=app,
         environment=node_environment(app),
         secrets=node_secrets(app, plan),
-        scripts={node.file: compiled.sources[node.file] for node in plan.nodes},
+        scripts={
+            path: compiled.sources[path]
+            for node in plan.nodes
+            for path in (node.file, *(source.path for source in node.sources))
+        },
     )
 
 
@@ -72,21 +84,31 @@ async def at_work(
     opened_app: Opened, observe: Callable[[RunEvent], None], pool: ProcessPool | None = None
 ) -> AsyncIterator[tuple[Parts, Supervisor]]:
     """Give the app's parts and a supervisor that is ready; Ctrl-C and SIGTERM stop it at record boundaries."""
+    place = workplace(opened_app.app, opened_app.compiled, opened_app.plan)
+    async with supervised(
+        opened_app.app, opened_app.database, opened_app.deployment, place, observe, pool
+    ) as found:
+        yield found
+
+
+@asynccontextmanager
+async def supervised(  # noqa: PLR0917 - the parts of one app at work, each of its own type
+    app: Path,
+    database: Database,
+    deployment: Deployment,
+    place: Workplace,
+    observe: Callable[[RunEvent], None],
+    pool: ProcessPool | None = None,
+) -> AsyncIterator[tuple[Parts, Supervisor]]:
+    """Give the parts of a deployed app and a supervisor that is ready, as `at_work` does."""
     supervisor: Supervisor | None = None
 
     def wake() -> None:
         if supervisor is not None:
             supervisor.wake()
 
-    parts = Parts(opened_app.app, opened_app.database, opened_app.deployment, wake)
-    supervisor = Supervisor(
-        parts.claims,
-        opened_app.deployment,
-        workplace(opened_app.app, opened_app.compiled, opened_app.plan),
-        observe,
-        revive=opened_app.database.revive,
-        pool=pool,
-    )
+    parts = Parts(app, database, deployment, wake)
+    supervisor = Supervisor(parts.claims, deployment, place, observe, revive=database.revive, pool=pool)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         with suppress(NotImplementedError):

@@ -1,8 +1,10 @@
 """An app's database reached, its plan deployed, and its async parts on it."""
 
 import asyncio
+import getpass
 import os
 import shutil
+import socket
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -22,8 +24,9 @@ from patterns_os.control.ingest import Ingest
 from patterns_os.control.scheduler import Scheduler
 from patterns_os.errors import TemporaryError
 from patterns_os.plan.compile import Compiled
+from patterns_os.plan.facts import Expected
 from patterns_os.plan.spec import Plan
-from patterns_os.ports.deployments import Deployment, Deployments
+from patterns_os.ports.deployments import Deployment, Deployments, Origin
 from patterns_os.settings import DATABASE_URL_VARIABLE, LEAST_FREE_BYTES, state_folder
 from patterns_os.triggers.cron import parse_cron
 
@@ -62,8 +65,7 @@ def open_database(app: Path, compiled: Compiled | None = None) -> Iterator[Datab
         PermanentError: It refuses, or the folder can't be written.
     """
     state = make_state_folder(app)
-    databases = configuration_of(compiled).databases if compiled else ()
-    url = os.environ.get(DATABASE_URL_VARIABLE) or (databases[0].url if databases else None)
+    url = _given_url(compiled)
     notice = None
     if url is not None and not _is_bare_local(url):
         connect(url).close()
@@ -90,22 +92,94 @@ def open_database(app: Path, compiled: Compiled | None = None) -> Iterator[Datab
         server.release()
 
 
+@contextmanager
+def peek_database(app: Path, compiled: Compiled | None = None) -> Iterator[Database | None]:
+    """Reach the app's default storage if there is one already, and make nothing; `None` if there is none yet.
+
+    Raises:
+        TemporaryError: A given address does not answer (`storage-unreachable`).
+    """
+    url = _given_url(compiled)
+    state = state_folder(app)
+    is_embedded = url is None or (_is_bare_local(url) and (state / _EMBEDDED_MARK).exists())
+    if is_embedded and not (state / "pg").is_dir():
+        yield None
+        return
+    if url is not None and _is_bare_local(url) and not is_embedded:
+        try:
+            connect(url).close()
+        except TemporaryError:
+            yield None
+            return
+    with open_database(app, compiled) as database:
+        yield database
+
+
 def deploy(
     app: Path,
     database: Database,
     plan: Plan,
     renamed: Mapping[str, str] | None = None,
     forgotten: Collection[str] = (),
+    *,
+    sources: Mapping[str, bytes] | None = None,
+    expected: Expected | None = None,
+    drop: Collection[str] = (),
+    how: str = "",
 ) -> Deployment:
-    """Make the plan the app's active version."""
+    """Make the plan the app's active version. See `ports.deployments` for what may be given.
+
+    Args:
+        app: The app's folder.
+        database: Where it is deployed.
+        plan: What shall run.
+        renamed: Old node name → new one.
+        forgotten: Nodes that are gone for good.
+        sources: Bytes of the plan's source files by their hash, from `source_contents`.
+        expected: What must still be so.
+        drop: Tables to delete.
+        how: The command, for the list of deployments.
+    """
+    return deployments_of(app, database).deploy(
+        plan,
+        first_ticks=_first_ticks(plan),
+        renamed=renamed or {},
+        forgotten=forgotten,
+        sources=sources,
+        expected=expected,
+        drop=drop,
+        origin=Origin(deployed_by=_who(), how=how),
+    )
+
+
+def deployments_of(app: Path, database: Database) -> Deployments:
+    """Give the deployments in a database; passwords of roles are kept in the app's state folder."""
+    return PostgresDeployments(database.conninfo, Credentials(state_folder(app)))
+
+
+def source_contents(plan: Plan, sources: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Give the bytes of the plan's source files by their hash, from the files of the app by path."""
+    named = {source.path: source.content for node in plan.nodes for source in node.sources}
+    return {content: sources[path] for path, content in named.items() if path in sources}
+
+
+def _first_ticks(plan: Plan) -> dict[str, datetime]:
     moment = datetime.now(UTC)
-    first_ticks = {
+    return {
         node.name: parse_cron(node.cron.expression, node.cron.timezone).next_after(moment)
         for node in plan.nodes
         if node.cron is not None
     }
-    deployments: Deployments = PostgresDeployments(database.conninfo, Credentials(state_folder(app)))
-    return deployments.deploy(plan, first_ticks=first_ticks, renamed=renamed or {}, forgotten=forgotten)
+
+
+def _who() -> str:
+    """Give who is at work here, as people write it."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):
+        # Containers run as users that have no name.
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
 
 
 class Parts:
@@ -142,6 +216,11 @@ def disk_check(folder: Path) -> Callable[[], bool]:
         return bool(last["full"])
 
     return is_full
+
+
+def _given_url(compiled: Compiled | None) -> str | None:
+    databases = configuration_of(compiled).databases if compiled else ()
+    return os.environ.get(DATABASE_URL_VARIABLE) or (databases[0].url if databases else None)
 
 
 def _is_bare_local(url: str) -> bool:

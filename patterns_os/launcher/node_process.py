@@ -26,6 +26,7 @@ import psycopg
 from psycopg.types.json import set_json_dumps, set_json_loads
 
 from patterns_os.launcher.assignment import AssignedNode
+from patterns_os.launcher.modules import VersionedModules
 from patterns_os.launcher.progress import Progress
 from patterns_os.launcher.script import Lines, compile_script, described, execute
 from patterns_os.launcher.services import Services
@@ -77,6 +78,8 @@ class NodeProcess:
         os.environ.update(message["environment"])
         os.chdir(self._folder)
         sys.path.insert(_after_standard_library(), str((self._folder / self._node.file).parent))
+        modules = {path: text.encode("latin-1") for path, text in message.get("modules", {}).items()}
+        VersionedModules(self._folder, modules).install()
         self._code: CodeType | None = None
 
     def _run(self, given: dict[str, Any]) -> dict[str, Any]:

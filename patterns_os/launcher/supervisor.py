@@ -80,13 +80,15 @@ class Workplace:
         folder: The app's folder, resolved.
         environment: Their environment, whole.
         secrets: All secrets by name; a node is given only those it declares and its models need.
-        scripts: The scripts of the version by file: what is edited meanwhile belongs to the next one.
+        scripts: The source files of the version by path: what is edited meanwhile belongs to the next one.
+        is_bare: Whether the environment is made from nothing: then each node's own secrets are added to it.
     """
 
     folder: Path
     environment: Mapping[str, str]
     secrets: Mapping[str, str] = field(repr=False)
     scripts: Mapping[str, bytes] = field(repr=False)
+    is_bare: bool = False
 
 
 class Supervisor:
@@ -489,13 +491,24 @@ class Supervisor:
         return {
             "node": node.model_dump(mode="json"),
             "script": self._workplace.scripts[node.file].decode("latin-1"),
+            "modules": {
+                source.path: self._workplace.scripts[source.path].decode("latin-1")
+                for source in node.sources
+                if source.path != node.file
+            },
             "folder": str(self._workplace.folder),
             "conninfo": self._deployment.conninfo,
             "schema": self._deployment.schema,
-            "environment": dict(self._workplace.environment),
+            "environment": self._environment(node),
             "models": [model.model_dump(mode="json") for model in models],
             "secrets": {name: value for name, value in self._workplace.secrets.items() if name in needed},
         }
+
+    def _environment(self, node: PlannedNode) -> dict[str, str]:
+        """Give the node's environment: away from a laptop with the secrets that it declares, and no others."""
+        own = node.secrets if self._workplace.is_bare else ()
+        secrets = self._workplace.secrets
+        return {**self._workplace.environment, **{name: secrets[name] for name in own if name in secrets}}
 
 
 def orphans_of(lanes: list[OwnedLane], launcher: str) -> list[OwnedLane]:

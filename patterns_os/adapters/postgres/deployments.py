@@ -1,10 +1,13 @@
-"""Deploying: an app's identity, versions, nodes, inputs, lanes, tables and schedules as rows."""
+"""Deploying: an app's identity, versions, nodes, inputs, lanes, tables and schedules as rows.
+
+A deploy is one transaction that begins with locking the app's row: of two at once, the second sees what the
+first has done, and is refused if it relied on something else.
+"""
 
 import re
 import secrets
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
-from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -14,11 +17,14 @@ from psycopg.types.json import Jsonb
 
 from patterns_os.adapters.postgres.connect import connect, translated
 from patterns_os.adapters.postgres.migrate import OWNER, grant_entrances, migrate
+from patterns_os.adapters.postgres.versions import PLAN_OF_APP, read_watched
 from patterns_os.diagnostics import did_you_mean
-from patterns_os.errors import PermanentError
+from patterns_os.errors import PermanentError, TemporaryError, UsageError
 from patterns_os.plan.diff import likely_renames
-from patterns_os.plan.spec import Plan, PlannedNode
-from patterns_os.ports.deployments import Deployment
+from patterns_os.plan.effects import joined
+from patterns_os.plan.facts import Expected
+from patterns_os.plan.spec import Plan
+from patterns_os.ports.deployments import NOBODY, Deployment, Origin
 from patterns_os.rows.types import ColumnType
 
 
@@ -42,39 +48,58 @@ class PostgresDeployments:
         first_ticks: Mapping[str, datetime],
         renamed: Mapping[str, str] | None = None,
         forgotten: Collection[str] = (),
+        sources: Mapping[str, bytes] | None = None,
+        expected: Expected | None = None,
+        drop: Collection[str] = (),
+        origin: Origin = NOBODY,
     ) -> Deployment:
         """Make the plan the active version. See `ports.deployments`."""
         with connect(self.conninfo) as connection, translated():
             migrate(connection)
             with connection.transaction():
-                return self._deploy(connection, plan, first_ticks, renamed or {}, forgotten)
-
-    def _deploy(
-        self,
-        connection: psycopg.Connection[DictRow],
-        plan: Plan,
-        first_ticks: Mapping[str, datetime],
-        renamed: Mapping[str, str],
-        forgotten: Collection[str],
-    ) -> Deployment:
-        owner = _act_as_owner(connection)
-        app = _app_row(connection, plan.app)
-        role, password = self._role(connection, app, owner=owner)
-        before = _active_plan(connection, plan.app)
-        _rename_nodes(connection, app["id"], renamed)
-        if before is not None:
-            _refuse_renames(before, plan, renamed, forgotten)
-        tables = _lay_tables(connection, app["id"], plan)
-        nodes = _lay_nodes(connection, app["id"], plan)
-        _try_configuration_again(connection, app["id"])
-        _lay_inputs(connection, plan, nodes, tables)
-        _lay_schedules(connection, app["id"], plan, nodes, first_ticks)
-        version, changed = _activate(connection, app["id"], plan)
-        launcher = make_conninfo(self.conninfo, user=role, password=password) if role else self.conninfo
+                owner = _act_as_owner(connection)
+                app = _app_row(connection, plan.app)
+                if expected is not None:
+                    _refuse_moved(connection, app["id"], expected)
+                role, password = self._role(connection, app, owner=owner)
+                before = _active_plan(connection, plan.app)
+                _rename_nodes(connection, app["id"], renamed or {})
+                if before is not None:
+                    _refuse_renames(before, plan, renamed or {}, forgotten)
+                nodes, tables = _lay(connection, app["id"], plan, first_ticks)
+                for table in drop:
+                    _drop_table(connection, app, table)
+                _keep_sources(connection, app["id"], sources or {})
+                version, changed = _activate(connection, app["id"], plan, origin)
+            launcher = make_conninfo(self.conninfo, user=role, password=password) if role else self.conninfo
         return Deployment(
             app=app["id"],
             version=version,
             changed=changed,
+            plan=plan,
+            nodes=nodes,
+            tables=tables,
+            conninfo=launcher,
+            schema=app["schema_name"],
+        )
+
+    def active(self, name: str) -> Deployment | None:
+        """Give the app as it is deployed. See `ports.deployments`."""
+        with connect(self.conninfo) as connection, translated():
+            migrate(connection)
+            with connection.transaction():
+                owner = _act_as_owner(connection)
+                app = connection.execute(_APP, (name,)).fetchone()
+                plan = _active_plan(connection, name) if app is not None else None
+                if app is None or plan is None:
+                    return None
+                role, password = self._role(connection, app, owner=owner)
+                nodes, tables = (_numbers(connection, kind, app["id"]) for kind in ("nodes", "tables"))
+            launcher = make_conninfo(self.conninfo, user=role, password=password) if role else self.conninfo
+        return Deployment(
+            app=app["id"],
+            version=app["active"],
+            changed=False,
             plan=plan,
             nodes=nodes,
             tables=tables,
@@ -131,21 +156,85 @@ def _app_row(connection: psycopg.Connection[DictRow], name: str) -> DictRow:
         "on conflict (name) do nothing",
         {"name": name, "schema": f"app_{slug}"},
     )
-    row = connection.execute(
-        "select id, schema_name, role_name, active from patterns_os.apps where name = %s for update", (name,)
-    ).fetchone()
+    row = connection.execute(_APP + " for update", (name,)).fetchone()
     assert row is not None  # noqa: S101 - inserted above
     for schema in (row["schema_name"], f"{row['schema_name']}_data"):
         connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
     return row
 
 
+_APP = "select id, schema_name, role_name, active from patterns_os.apps where name = %s"
+
+
+def _numbers(connection: psycopg.Connection[DictRow], kind: str, app: int) -> dict[str, int]:
+    rows = connection.execute(
+        sql.SQL("select id, name from {} where app = %s").format(sql.Identifier("patterns_os", kind)), (app,)
+    ).fetchall()
+    return {row["name"]: row["id"] for row in rows}
+
+
 def _active_plan(connection: psycopg.Connection[DictRow], app: str) -> Plan | None:
-    row = connection.execute(
-        "select v.plan from patterns_os.apps a join patterns_os.versions v on v.id = a.active where a.name = %s",
-        (app,),
+    row = connection.execute(PLAN_OF_APP, (app,)).fetchone()
+    return Plan.model_validate(row["plan"]) if row and row["plan"] is not None else None
+
+
+def _refuse_moved(connection: psycopg.Connection[DictRow], app: int, expected: Expected) -> None:
+    moved = expected.moved(read_watched(connection, app, expected))
+    if moved:
+        raise TemporaryError(
+            f"The world moved since the plan was made: {'; '.join(moved)}",
+            code="world-moved",
+            hint="nothing is changed: look at `patterns plan` again, then deploy",
+        )
+
+
+def _lay(
+    connection: psycopg.Connection[DictRow], app: int, plan: Plan, first_ticks: Mapping[str, datetime]
+) -> tuple[dict[str, int], dict[str, int]]:
+    tables = _lay_tables(connection, app, plan)
+    nodes = _lay_nodes(connection, app, plan)
+    _try_configuration_again(connection, app)
+    _lay_inputs(connection, plan, nodes, tables)
+    _lay_schedules(connection, app, plan, nodes, first_ticks)
+    return nodes, tables
+
+
+def _drop_table(connection: psycopg.Connection[DictRow], app: DictRow, name: str) -> None:
+    """Delete a table with its rows, its log, and the places that retired nodes have in it."""
+    table = connection.execute(
+        "select id from patterns_os.tables where app = %s and name = %s for update", (app["id"], name)
     ).fetchone()
-    return Plan.model_validate(row["plan"]) if row else None
+    if table is None:
+        raise UsageError(f'There is no table "{name}" to drop', code="unknown-table")
+    used = connection.execute(
+        "select n.name from patterns_os.inputs i join patterns_os.nodes n on n.id = i.node "
+        "where i.table_id = %s and i.active and n.retired_at is null",
+        (table["id"],),
+    ).fetchone()
+    if used is not None:
+        raise UsageError(f'Table "{name}" is read by node "{used["name"]}"', code="table-in-use")
+    schema = app["schema_name"]
+    for kind, relation in (("view", (schema, name)), ("table", (f"{schema}_data", name))):
+        connection.execute(sql.SQL("drop {} if exists {}").format(sql.SQL(kind), sql.Identifier(*relation)))
+    for statement in _ROWS_OF_TABLE:
+        connection.execute(statement, (table["id"],))
+
+
+_ROWS_OF_TABLE = (
+    "delete from patterns_os.held where table_id = %s",
+    "delete from patterns_os.inputs where table_id = %s",
+    "delete from patterns_os.commits where table_id = %s",
+    "delete from patterns_os.table_options where table_id = %s",
+    "delete from patterns_os.tables where id = %s",
+)
+
+
+def _keep_sources(connection: psycopg.Connection[DictRow], app: int, sources: Mapping[str, bytes]) -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into patterns_os.sources (app, hash, bytes) values (%s, %s, %s) on conflict do nothing",
+            [(app, name, content) for name, content in sorted(sources.items())],
+        )
 
 
 def _rename_nodes(connection: psycopg.Connection[DictRow], app: int, renamed: Mapping[str, str]) -> None:
@@ -265,7 +354,7 @@ def _lay_inputs(
 ) -> None:
     for node in plan.nodes:
         current = [
-            {"table": tables[i.table], "access": i.access, "triggering": i.triggering} for i in _joined(node)
+            {"table": tables[i.table], "access": i.access, "triggering": i.triggering} for i in joined(node)
         ]
         connection.execute(
             "insert into patterns_os.inputs (node, table_id, access, triggering, cursor, seen) "
@@ -281,20 +370,6 @@ def _lay_inputs(
             "update patterns_os.inputs set active = false where node = %s and not (table_id = any(%s))",
             (nodes[node.name], [i["table"] for i in current]),
         )
-
-
-def _joined(node: PlannedNode) -> list[Any]:
-    """Give one input a table: a table that is streamed under one name and read under another is a stream."""
-    best: dict[str, Any] = {}
-    for given in node.inputs:
-        known = best.get(given.table)
-        if (
-            known is None
-            or (given.access == "stream" and known.access == "read")
-            or (given.triggering and not known.triggering and given.access == known.access)
-        ):
-            best[given.table] = given
-    return list(best.values())
 
 
 def _lay_schedules(
@@ -323,7 +398,9 @@ def _lay_schedules(
     )
 
 
-def _activate(connection: psycopg.Connection[DictRow], app: int, plan: Plan) -> tuple[int, bool]:
+def _activate(
+    connection: psycopg.Connection[DictRow], app: int, plan: Plan, origin: Origin
+) -> tuple[int, bool]:
     active = connection.execute(
         "select v.id, v.hash from patterns_os.apps a "
         "left join patterns_os.versions v on v.id = a.active where a.id = %s",
@@ -332,8 +409,16 @@ def _activate(connection: psycopg.Connection[DictRow], app: int, plan: Plan) -> 
     if active and active["hash"] == plan.version_hash:
         return int(active["id"]), False
     row = connection.execute(
-        "insert into patterns_os.versions (app, hash, plan, parent) values (%s, %s, %s, %s) returning id",
-        (app, plan.version_hash, Jsonb(plan.model_dump(mode="json")), active["id"] if active else None),
+        "insert into patterns_os.versions (app, hash, plan, parent, deployed_by, how) "
+        "values (%s, %s, %s, %s, %s, %s) returning id",
+        (
+            app,
+            plan.version_hash,
+            Jsonb(plan.model_dump(mode="json")),
+            active["id"] if active else None,
+            origin.deployed_by,
+            origin.how,
+        ),
     ).fetchone()
     assert row is not None  # noqa: S101 - the statement always returns a row
     connection.execute("update patterns_os.apps set active = %s where id = %s", (row["id"], app))

@@ -23,6 +23,7 @@ _ROWS = (
     "delete from patterns_os.table_options o using patterns_os.tables t where t.id = o.table_id and t.app = {app}",
     "delete from patterns_os.tables where app = {app}",
     "delete from patterns_os.versions where app = {app}",
+    "delete from patterns_os.sources where app = {app}",
     "delete from patterns_os.apps where id = {app}",
 )
 

@@ -1,0 +1,191 @@
+"""Who is downstream of a change: which nodes rely on a table or a column, and which feel a change from afar."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from patterns_os.diagnostics import quote
+from patterns_os.graph.vertices import EVERY_COLUMN, Access, Graph, NodeKind, StoreKind
+from patterns_os.plan.differences import LOOKS, READERS, SENDERS, TUNING, WRITERS, Detail
+from patterns_os.plan.spec import Plan, PlannedNode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnUse:
+    """Which columns of a table a node asks for.
+
+    Attributes:
+        columns: Those that its text shows; `EVERY_COLUMN` is among them where it takes all that there are.
+        is_whole: Whether it is proven that it asks for no others.
+    """
+
+    columns: frozenset[str] = frozenset()
+    is_whole: bool = False
+
+
+ColumnUses = Mapping[tuple[str, str], ColumnUse]
+"""By node and table. A pair that is not there is one of which nothing is known."""
+
+Category = Literal["breaking", "perhaps-breaking", "values"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Affected:
+    """A node that feels a change upstream, and gives no other values for a reason of its own.
+
+    Attributes:
+        through: The way there: changed node or table, then tables and nodes in turn, up to the node.
+        category: `breaking` if something that it relies on goes, `perhaps-breaking` if nobody can tell,
+            `values` if what it reads may have other values.
+    """
+
+    node: str
+    through: tuple[str, ...]
+    category: Category
+
+    def to_data(self) -> dict[str, Any]:
+        """Give it as plain data."""
+        return {"node": self.node, "through": list(self.through), "category": self.category}
+
+
+def column_uses(graph: Graph) -> dict[tuple[str, str], ColumnUse]:
+    """Give what the scripts of an app are seen to ask of tables."""
+    found: dict[tuple[str, str], ColumnUse] = {}
+    for node in graph.nodes:
+        asked: dict[str, set[str]] = {}
+        for read in node.analysis.reads:
+            asked.setdefault(read.table, set()).add(read.column)
+        for source in (source for flow in node.analysis.flows for source in flow.sources):
+            asked.setdefault(source.table, set()).add(source.column)
+        is_hidden = bool(node.analysis.unknown) or any(flow.unknown for flow in node.analysis.flows)
+        for edge in graph.edges_of(node.name):
+            if edge.kind is StoreKind.TABLE and edge.access is not Access.WRITE and edge.port in asked:
+                columns = frozenset(asked[edge.port])
+                # Only of a statement everything that it asks for is in the text.
+                is_whole = node.kind is NodeKind.SQL and not is_hidden and EVERY_COLUMN not in columns
+                found[node.name, edge.store] = ColumnUse(columns=columns, is_whole=is_whole)
+    return found
+
+
+def with_victims(detail: Detail, plan: Plan, uses: ColumnUses, *, apart_from: str = "") -> Detail:
+    """Give the detail with who relies on what it takes away, in the version that is to come."""
+    breaks: set[str] = set(detail.breaks)
+    may: set[str] = set()
+    if detail.table is not None and READERS[0] in detail.harms:
+        for reader in readers(plan, detail.table):
+            certainty = _relies(uses.get((reader, detail.table)), detail.column)
+            (breaks if certainty is True else may if certainty is None else set()).add(reader)
+    if detail.table is not None and WRITERS[0] in detail.harms:
+        may |= {writer for writer in writers(plan, detail.table) if not _gives(plan, writer, detail)}
+    found = [frozenset(names) - {apart_from} for names in (breaks, may - breaks)]
+    return replace(detail, breaks=tuple(sorted(found[0])), may_break=tuple(sorted(found[1])))
+
+
+def readers(plan: Plan, table: str) -> list[str]:
+    """Give the names of the nodes that read the table."""
+    return [node.name for node in plan.nodes if any(given.table == table for given in node.inputs)]
+
+
+def writers(plan: Plan, table: str) -> list[str]:
+    """Give the names of the nodes and webhooks that write the table."""
+    nodes = [node.name for node in plan.nodes if any(given.table == table for given in node.outputs)]
+    return [*nodes, *(hook.name for hook in plan.webhooks if hook.table == table)]
+
+
+def affected(
+    plan: Plan, changed: Mapping[str, Iterable[Detail]], tables: Mapping[str, Iterable[Detail]]
+) -> tuple[Affected, ...]:
+    """Give the nodes that feel a change of something else, sorted by name, each by its shortest way.
+
+    Args:
+        plan: The version that is to come.
+        changed: By node that is new or changed: its details.
+        tables: By table that is changed: its details.
+    """
+    details = [detail for found in (*changed.values(), *tables.values()) for detail in found]
+    broken = {name for detail in details for name in detail.breaks}
+    doubtful = {name for detail in details for name in detail.may_break}
+    found = []
+    for name, way in sorted(_ways(plan, changed, details).items()):
+        category: Category = (
+            "breaking" if name in broken else "perhaps-breaking" if name in doubtful else "values"
+        )
+        found.append(Affected(node=name, through=way, category=category))
+    return tuple(found)
+
+
+def _ways(
+    plan: Plan, changed: Mapping[str, Iterable[Detail]], details: Iterable[Detail]
+) -> dict[str, tuple[str, ...]]:
+    """Walk downstream from all changes at once, nearest first."""
+    reading: dict[str, list[PlannedNode]] = {}
+    for node in plan.nodes:
+        for table in sorted({given.table for given in node.inputs}):
+            reading.setdefault(table, []).append(node)
+    known = {node.name: node for node in plan.nodes}
+    sources = {name for name, found in changed.items() if name in known and _changes_values(found)}
+    ways: dict[str, tuple[str, ...]] = {name: (name,) for name in sorted(sources)}
+    for detail in details:
+        for name in (*detail.breaks, *detail.may_break):
+            if name in known and detail.table is not None:
+                ways.setdefault(name, (detail.table, name))
+    pending = list(ways)
+    for name in pending:  # it grows while it is walked
+        for table in sorted({given.table for given in known[name].outputs}):
+            for reader in reading.get(table, ()):
+                if reader.name not in ways:
+                    ways[reader.name] = (*ways[name], table, reader.name)
+                    pending.append(reader.name)
+    return {name: way for name, way in ways.items() if name not in sources}
+
+
+def _changes_values(details: Iterable[Detail]) -> bool:
+    """Tell whether what the node writes may be other than before. A node without details is new."""
+    found = list(details)
+    return not found or any(detail.why not in TUNING for detail in found)
+
+
+def is_formatting(details: Collection[Detail]) -> bool:
+    """Tell whether nothing but looks has changed."""
+    return bool(details) and all(detail.why == LOOKS for detail in details)
+
+
+def told_victims(detail: Detail) -> str:
+    """Give who loses what, in words; empty where nobody does."""
+    parts = []
+    if detail.breaks:
+        parts.append(f"breaks {_names(detail.breaks)}")
+    if detail.may_break:
+        parts.append(f"may break {_names(detail.may_break)}")
+    return ", ".join(parts)
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(name if name == SENDERS else quote(name) for name in names)
+
+
+def _relies(use: ColumnUse | None, column: str | None) -> bool | None:
+    """Tell whether a reader relies on the column; `None` where nobody can tell."""
+    if column is None:
+        return True
+    if use is None:
+        return None
+    if column in use.columns:
+        return True
+    # Who takes all columns gets one less, which is no error of its own.
+    return False if use.is_whole else None
+
+
+def _gives(plan: Plan, writer: str, detail: Detail) -> bool:
+    """Tell whether a writer is proven to give the column with the type that it must have."""
+    node = plan.node(writer)
+    table = next((table for table in plan.tables if table.name == detail.table), None)
+    if node is None or table is None or detail.column is None:
+        return False
+    given: Iterator[Mapping[str, str | None]] = (
+        output.columns
+        for output in node.outputs
+        if output.table == detail.table and output.columns is not None
+    )
+    types = [columns.get(detail.column) for columns in given]
+    return bool(types) and all(kind == table.columns.get(detail.column) for kind in types)
