@@ -35,3 +35,13 @@ def undeclared_secret(node: str, name: str) -> ParameterError:
         hint=f'add "{name}" to the "secrets" of the script in manifest.json',
         family="permanent",
     )
+
+
+def unset_secret(name: str) -> ParameterError:
+    """Give the error for a secret that a parameter names and nobody has set."""
+    return ParameterError(
+        f'Secret "{name}", which a parameter names, is not set',
+        code="secret-missing",
+        hint=f"patterns secret set {name}",
+        family="permanent",
+    )

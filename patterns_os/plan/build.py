@@ -12,6 +12,7 @@ from patterns_os.graph.vertices import EVERY_COLUMN, Access, Edge, Graph, Node, 
 from patterns_os.manifest.configuration import ConfigurationSpec, ModelBindingSpec
 from patterns_os.plan.spec import (
     Plan,
+    PlannedChart,
     PlannedCron,
     PlannedInput,
     PlannedModel,
@@ -49,12 +50,13 @@ def build_plan(
     files = _Files(sources if sources is not None else Sources({}), configuration)
     models = _models(graph, configuration)
     text_model = _text_model(graph, models)
-    nodes = [node for node in graph.nodes if node.kind is not NodeKind.WEBHOOK]
+    nodes = [node for node in graph.nodes if node.kind not in {NodeKind.WEBHOOK, NodeKind.CHART}]
     plan = Plan(
         app=graph.app,
         nodes=tuple(files.joined(_node(graph, node, text_model, parse_cron, found), node) for node in nodes),
         tables=tuple(_table(store) for store in graph.stores if store.kind is StoreKind.TABLE),
         webhooks=tuple(_webhook(node) for node in graph.nodes if node.kind is NodeKind.WEBHOOK),
+        charts=tuple(_chart(node) for node in graph.nodes if node.kind is NodeKind.CHART),
         files=tuple(store.name for store in graph.stores if store.kind is StoreKind.FILE),
         models=models,
         toolchain=_toolchain(nodes),
@@ -246,6 +248,11 @@ def _table(store: Store) -> PlannedTable:
         storage=store.storage,
         retention=dict(store.retention or {}),
     )
+
+
+def _chart(node: Node) -> PlannedChart:
+    spec = node.spec
+    return PlannedChart(name=node.name, file=node.file or "", table=str(spec["table"]), title=spec.get("title"))
 
 
 def _webhook(node: Node) -> PlannedWebhook:

@@ -1,8 +1,9 @@
 """The whole compiler in one call: files in, plan or diagnostics out. Pure."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from patterns_os.diagnostics import Diagnostic, has_errors, quote, sort_diagnostics
+from patterns_os.diagnostics import Diagnostic, Location, Severity, has_errors, quote, sort_diagnostics
 from patterns_os.graph.build import build_graph
 from patterns_os.graph.lineage import Lineage, trace_lineage
 from patterns_os.graph.rules.exceptions import apply_exceptions
@@ -11,8 +12,10 @@ from patterns_os.graph.rules.rule import Checked
 from patterns_os.graph.sources import Sources
 from patterns_os.graph.vertices import Graph
 from patterns_os.manifest.configuration import ConfigurationSpec, Lookup
-from patterns_os.manifest.parse import Parsed, parse_configuration, parse_manifest
+from patterns_os.manifest.parse import Parsed, parse_configuration
+from patterns_os.manifest.scripts import MANIFEST_NAMES
 from patterns_os.manifest.spec import ManifestSpec
+from patterns_os.manifest.spelling import find_manifest, parse_app
 from patterns_os.plan.build import CronParser, build_plan
 from patterns_os.plan.catalog import ALL_CODES
 from patterns_os.plan.spec import Plan
@@ -26,7 +29,7 @@ class Compiled:
     """An app, as far as it could be understood.
 
     Attributes:
-        manifest: `None` if there is no manifest.json.
+        manifest: `None` if there is neither a manifest.json nor a graph.yml.
         configuration: `None` if there is no patterns.json.
         graph: `None` if the manifest has no shape; otherwise there, errors or not, to be drawn.
         lineage: The columns of the graph; `None` where there is no graph.
@@ -65,14 +68,17 @@ def compile_app(
         lookup: Gives the values of `${NAME}` in patterns.json; without it they stay as written.
         folder: Name of the app's folder, for messages.
     """
-    if MANIFEST not in sources:
+    file = find_manifest(sources)
+    if file is None:
         return Compiled(diagnostics=(_no_app(folder),))
-    manifest = parse_manifest(sources[MANIFEST])
     configuration = (
         parse_configuration(sources[CONFIGURATION], lookup=lookup) if CONFIGURATION in sources else None
     )
     settings = configuration.spec if configuration else None
+    storages = tuple(storage.name for storage in settings.storages) if settings else ()
+    manifest = parse_app(file, sources, name=folder, storages=storages)
     found = [*manifest.diagnostics, *(configuration.diagnostics if configuration else ())]
+    found += _passed_over(file, sources)
     graph, built = build_graph(manifest, sources, settings)
     found += built
     plan: Plan | None = None
@@ -94,6 +100,19 @@ def compile_app(
         diagnostics=sort_diagnostics(found),
         sources=sources,
     )
+
+
+def _passed_over(file: str, sources: Sources) -> Iterator[Diagnostic]:
+    for other in MANIFEST_NAMES:
+        if other != file and other in sources:
+            yield Diagnostic(
+                code="two-manifests",
+                message=f"the folder has {quote(file)} and {quote(other)}: the first counts, "
+                "the other is not read.",
+                where=Location(file=other),
+                hint=f"delete {quote(other)}, or move it to another folder",
+                severity=Severity.WARNING,
+            )
 
 
 def _no_app(folder: str | None) -> Diagnostic:

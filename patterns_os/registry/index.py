@@ -19,19 +19,21 @@ class TemplateEntry(Spec):
 
     Attributes:
         versions: Known versions, oldest first; a version never changes once it is published.
-        kind: `script` is added to an app, `app` becomes one.
+        kind: `script` is added to an app, `app` becomes one, `component` is only included by name.
         files: Files that the newest version brings, as the app will have them.
+        components: Versions that a manifest includes by name (`uses`), oldest first.
     """
 
     noun: ClassVar[str] = "a template"
 
     name: TemplateName
     versions: Items[VersionName] = Field(min_length=1)
-    kind: Literal["script", "app"]
+    kind: Literal["script", "app", "component"]
     title: str
     description: str
     tags: Items[str] = ()
     files: Items[str] = ()
+    components: Items[VersionName] = ()
 
     @property
     def newest(self) -> str:
@@ -50,6 +52,12 @@ class Index(Spec):
     def names(self) -> tuple[str, ...]:
         """The names, sorted."""
         return tuple(sorted(entry.name for entry in self.templates))
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """The components with their versions, as manifests use them, sorted by name, oldest first."""
+        entries = sorted(self.templates, key=lambda entry: entry.name)
+        return tuple(f"{entry.name}@{version}" for entry in entries for version in entry.components)
 
     def entry(self, name: str) -> TemplateEntry | None:
         """Give the template of that name, or `None`."""

@@ -70,7 +70,10 @@ def _unknown_version(entry: TemplateEntry, version: str) -> UsageError:
 
 
 def _wrong_kind(entry: TemplateEntry) -> UsageError:
-    if entry.kind == "app":
+    if entry.kind == "component":
+        message = f"{quote(entry.name)} is a component, expected a template"
+        hint = f'include it: add {{"uses": "{entry.name}@{entry.newest}"}} to "scripts" in manifest.json'
+    elif entry.kind == "app":
         message = f"template {quote(entry.name)} is a whole app, expected one for a script"
         hint = f"patterns create app NAME --from-template={entry.name}"
     else:

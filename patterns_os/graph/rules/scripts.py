@@ -55,7 +55,9 @@ def scripts_listed_twice(checked: Checked) -> Iterator[Finding]:
     for node in checked.graph.nodes:
         if node.file is None:
             continue
-        work = repr(sorted((key, value) for key, value in node.spec.items() if key not in _NAMES))
+        settings = sorted((key, value) for key, value in node.spec.items() if key not in _NAMES)
+        # An app that is included twice works on other tables each time.
+        work = repr((node.group, settings))
         other = first.setdefault(work, node.name)
         if other != node.name:
             yield Finding(

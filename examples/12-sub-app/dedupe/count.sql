@@ -1,0 +1,1 @@
+select is_new, count(*) as rows from {{ Table("seen") }} group by is_new
