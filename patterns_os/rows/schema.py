@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from patterns_os.diagnostics import Location
 from patterns_os.rows.types import ColumnType
 
 
@@ -19,7 +20,10 @@ class FieldSchema:
         nullable: Whether it may be null, or be missing from a row.
         semantic: Name of the semantic type that it was declared with (`common.Email`), if any.
         rules: What else a value must be, by JSON Schema's words: `minimum`, `maximum`, `exclusiveMinimum`,
-            `exclusiveMaximum`, `minLength`, `maxLength`, `pattern` (searched), `enum`. JSON values only.
+            `exclusiveMaximum`, `minLength`, `maxLength`, `pattern` (searched), `format`, `enum`. JSON values
+            only.
+        where: Where it is declared, if that is known. A place is no part of the value: schemas that say the
+            same are equal wherever they stand, and the plan carries no places.
     """
 
     name: str
@@ -28,6 +32,7 @@ class FieldSchema:
     semantic: str | None = None
     description: str | None = None
     rules: Mapping[str, Any] = field(default_factory=dict)
+    where: Location | None = field(default=None, compare=False, repr=False)
 
     def to_data(self) -> dict[str, Any]:
         """Give it as plain data, defaults left out."""
