@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any, Final, get_args
 
 from pydantic import ValidationError
@@ -108,7 +109,7 @@ def _wrong_value(detail: ErrorDetails, path: Path, document: Document) -> Diagno
 
 def _follow(kind: type[Spec], location: tuple[int | str, ...]) -> tuple[type[Spec], Path]:
     """Give the spec whose key the end of the path is, and the path without the tags of unions."""
-    specs = {tag(spec.__name__): spec for spec in Spec.__subclasses__()}
+    specs = {tag(spec.__name__): spec for spec in _specs_below(Spec)}
     spec: type[Spec] = kind
     inner: type[Spec] | None = kind
     path: list[Part] = []
@@ -122,6 +123,12 @@ def _follow(kind: type[Spec], location: tuple[int | str, ...]) -> tuple[type[Spe
             if isinstance(part, str) and inner is not None:
                 spec, inner = inner, _inner_spec(inner, part)
     return spec, tuple(path)
+
+
+def _specs_below(base: type[Spec]) -> Iterator[type[Spec]]:
+    for spec in base.__subclasses__():
+        yield spec
+        yield from _specs_below(spec)
 
 
 def _inner_spec(spec: type[Spec], key: str) -> type[Spec] | None:

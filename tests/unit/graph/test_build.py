@@ -9,6 +9,8 @@ from patterns_os.graph.build import build_graph
 from patterns_os.graph.sources import Sources
 from patterns_os.graph.vertices import NodeKind, StoreKind
 from patterns_os.manifest.parse import parse_manifest
+from patterns_os.rows.schema import FieldSchema, TableSchema
+from patterns_os.rows.types import ColumnType
 
 IMPORT = "from patterns import *\n"
 
@@ -188,8 +190,7 @@ def test_parameters_of_the_script_win_over_those_of_the_app():
 @pytest.mark.parametrize(
     ("file", "reason"),
     [
-        ("a.js", "scripts in JavaScript are not supported yet"),
-        ("a.ts", "scripts in TypeScript are not supported yet"),
+        ("a.tsx", "scripts in JSX are not supported yet"),
         ("a.rb", "its language is not known"),
     ],
 )
@@ -200,7 +201,7 @@ def test_a_language_that_does_not_run_is_an_error(file, reason):
     assert told(diagnostics) == [
         (
             f'error[language-not-supported] manifest.json:1:38 /scripts/0/file: script "{file}" cannot run: '
-            f'{reason}.\n  known endings: ".py", ".sql"'
+            f'{reason}.\n  known endings: ".cjs", ".cts", ".js", ".mjs", ".mts", ".py", ".sql", ".ts"'
         )
     ]
 
@@ -238,11 +239,26 @@ def test_declared_stores_keep_what_is_declared():
     )
     first, second = graph.stores
 
-    assert first.schema == {"id": "int"}
+    assert first.schema == TableSchema(fields=(FieldSchema(name="id", type=ColumnType.BIGINT),))
     assert first.unique_on == ("id",)
     assert first.storage == "pg"
     assert first.retention == {"rows": 5}
     assert second.storage is None
+
+
+def test_an_unknown_column_type_is_an_error_at_the_column():
+    graph, diagnostics = build({"stores": [{"table": "t", "schema": {"id": "integr", "x": "text"}}]})
+
+    assert [store.schema.columns for store in graph.stores] == [{"x": ColumnType.TEXT}]
+    assert told(diagnostics) == [
+        (
+            'error[unknown-type] manifest.json:1:60 /stores/0/schema/id: column "id" of table "t" has the '
+            'unknown type "integr".\n'
+            '  known types: "bool", "bigint", "double", "text", "timestamptz", "date", "numeric", '
+            '"bytea", "jsonb"\n'
+            '  hint: did you mean "integer"?'
+        )
+    ]
 
 
 def test_content_follows_the_script_its_imports_and_its_parameters():

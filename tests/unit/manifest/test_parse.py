@@ -407,7 +407,35 @@ def test_a_table_name_is_plain_and_a_hint_gives_one(name, hint):
         ),
         (
             {"table": "t", "schema": {"a": 1}},
-            'error[wrong-type] /stores/0/schema/a: "a" is a number, expected a text',
+            'error[wrong-type] /stores/0/schema/a: "a" is a number, expected a text or an object with "type"',
+        ),
+        (
+            {"table": "t", "schema": {"a": {"type": "text", "nulable": True}}},
+            (
+                'error[unknown-key] /stores/0/schema/a/nulable: "nulable" is not a key of a column\n'
+                '  known keys: "type", "nullable", "description", "minimum", "maximum", "exclusiveMinimum", '
+                '"exclusiveMaximum", "minLength", "maxLength", "pattern", "enum"\n'
+                '  hint: did you mean "nullable"?'
+            ),
+        ),
+        (
+            {"table": "t", "schema": [{"name": "a"}]},
+            'error[missing-key] /stores/0/schema/0: a column needs "type"',
+        ),
+        (
+            {"table": "t", "schema": [{"name": "a", "type": "text", "minLength": -1}]},
+            'error[wrong-value] /stores/0/schema/0/minLength: "minLength" is -1, expected at least 0',
+        ),
+        (
+            {"table": "t", "schema": 3},
+            (
+                'error[wrong-type] /stores/0/schema: "schema" is a number, expected an object with columns, '
+                "a list of columns, a JSON Schema, or the name of one"
+            ),
+        ),
+        (
+            {"table": "t", "casting": "strict"},
+            'error[wrong-value] /stores/0/casting: "casting" is "strict", expected "soft" or "hard"',
         ),
     ],
 )

@@ -189,24 +189,17 @@ def test_tables_have_declared_columns_in_our_types():
         PlannedTable(
             name="t",
             columns={"id": "bigint", "at": "timestamptz", "x": "jsonb"},
+            row_schema={
+                "fields": [
+                    {"name": "id", "type": "bigint"},
+                    {"name": "at", "type": "timestamptz"},
+                    {"name": "x", "type": "jsonb"},
+                ]
+            },
             unique_on=("id",),
             retention={"age": 86400.0},
         ),
     )
-
-
-def test_an_unknown_column_type_is_an_error():
-    plan, diagnostics = build({"stores": [{"table": "t", "schema": {"id": "integr"}}]})
-
-    assert plan is None
-    assert [render_diagnostic(found) for found in diagnostics] == [
-        (
-            'error[unknown-type] manifest.json:1:28 /stores/0: column "id" of table "t" has the unknown type '
-            '"integr".\n'
-            '  known types: "bool", "bigint", "double", "text", "timestamptz", "date", "numeric", '
-            '"bytea", "jsonb"'
-        )
-    ]
 
 
 def test_webhooks_have_a_path_from_their_title():
