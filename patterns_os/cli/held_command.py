@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from patterns_os.adapters.postgres.refused import take_refused
 from patterns_os.adapters.postgres.reports import PostgresReports
 from patterns_os.adapters.postgres.requests import drop_held, request_resume
 from patterns_os.cli.cells import elided, json_ready, short_cell
@@ -60,10 +61,16 @@ def show(
 def retry(
     number: _Number, json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False
 ) -> None:
-    """Deliver a record again, alone. If it succeeds, it is no longer held."""
+    """Deliver a record again, alone. If it succeeds, it is no longer held.
+
+    A row that was refused is written to its table, if it fits the schema by now.
+    """
     with reached() as found:
         reports = _reports(found)
-        _find(reports, number)
+        held = _find(reports, number)
+        if held.why == "refused":
+            _take(found, reports, held, json=json)
+            return
         node = request_resume(found.database.conninfo, reports.app, number)
     served_by = found.running.command if found.running else None
     if json:
@@ -95,6 +102,20 @@ def drop(
     say(f"{held.node}: record {number} is dropped")
 
 
+def _take(found: Reached, reports: PostgresReports, held: HeldReport, *, json: bool) -> None:
+    """Let a refused row in. What reads its table is due then."""
+    if reports.plan is None:
+        raise not_deployed(found.name)
+    take_refused(found.database.conninfo, reports.app, reports.plan, held)
+    served_by = found.running.command if found.running else None
+    if json:
+        print_json({"held": held.number, "node": held.node, "table": held.table, "served_by": served_by})
+        return
+    say(f"{held.node}: record {held.number} is in table {quote(held.table)}")
+    if served_by is None:
+        note("hint: nothing runs the app now: patterns run")
+
+
 def _reports(found: Reached) -> PostgresReports:
     if found.reports is None:
         raise not_deployed(found.name)
@@ -123,13 +144,19 @@ def _cells(held: HeldReport) -> list[str]:
 def _facts(held: HeldReport) -> dict[str, str]:
     return {
         "node": held.node,
-        "table": f"{held.table}, position {held.position}",
-        "why": f"{held.why} after {held.attempts} tries",
+        "table": f"{held.table}, {_place(held)}",
+        "why": f"{held.why} after {held.attempts} {'try' if held.attempts == 1 else 'tries'}",
         "since": held.at.astimezone().isoformat(sep=" ", timespec="seconds"),
         "run": str(held.run or ""),
         "error": _trouble(held),
         "retry": held.retry or "not asked for",
     }
+
+
+def _place(held: HeldReport) -> str:
+    if held.why != "refused":
+        return f"position {held.position}"
+    return f"row {held.position} of {held.source.replace(':', ' ')}"
 
 
 def _trouble(held: HeldReport) -> str:

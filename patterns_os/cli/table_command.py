@@ -2,21 +2,26 @@
 
 import csv
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from patterns_os.adapters.postgres.reports import PostgresReports
+from patterns_os.adapters.postgres.reports import PostgresReports, open_reports
 from patterns_os.cli.cells import csv_cell, elided, json_ready, short_cell
 from patterns_os.cli.console import box, note, print_json, say, width
 from patterns_os.cli.looking import looking, word
+from patterns_os.cli.table_schema import ShownSchema, shown_schema
+from patterns_os.composition.authoring import find_app, load
+from patterns_os.composition.running import open_database
 from patterns_os.diagnostics import did_you_mean, quote
-from patterns_os.errors import UsageError
-from patterns_os.plan.spec import PlannedTable
+from patterns_os.errors import PermanentError, TemporaryError, UsageError
+from patterns_os.graph.vertices import StoreKind
+from patterns_os.plan.compile import Compiled
 from patterns_os.ports.reports import RowsReport, TableReport
-from patterns_os.rows.types import ColumnType
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Show tables: their rows, columns and sizes."
@@ -101,38 +106,87 @@ def schema(
     name: Annotated[str, typer.Argument(metavar="TABLE", help="The table's name.")],
     json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Show a table's columns: as declared in manifest.json, and as they are.
+    """Show a table's columns: as declared in manifest.json, as inferred from the code, and as they are.
 
-    Values that no column fits are kept beside the columns, under their key; they are counted here.
+    Works without a database too: what is real is then left open. Values that no column fits are kept beside the
+    columns, under their key; they are counted here.
     """
-    with looking() as reports:
-        table = reports.table(name)
-        beside = reports.uncolumned(table)
-        planned = (
-            next((found for found in reports.plan.tables if found.name == name), None)
-            if reports.plan
-            else None
-        )
-    columns = _columns(table, planned, beside)
+    app_folder = find_app(Path.cwd())
+    compiled = load(app_folder)
+    with _tables_if_reached(app_folder, compiled) as reports:
+        shown = _schema_of(name, compiled, reports)
+        is_reached = reports is not None
     if json:
-        print_json({"name": name, "rows": table.rows, "unique_on": list(table.unique_on), "columns": columns})
+        print_json(
+            {
+                "name": name,
+                "rows": shown.count,
+                "casting": shown.casting,
+                "unique_on": list(shown.unique_on),
+                "columns": [row.to_json() for row in shown.rows],
+                "unknown": [
+                    {"node": end.node, "reason": end.reason, "where": str(end.where)}
+                    for end in shown.open_ends
+                ],
+            }
+        )
         return
-    if not columns:
+    _say_schema(name, shown, is_reached=is_reached)
+
+
+def _say_schema(name: str, shown: ShownSchema, *, is_reached: bool) -> None:
+    if shown.rows:
+        heading = ["column", "declared", "inferred", "real", "key", "rows beside"]
+        lines = [row.cells(is_reached=is_reached) for row in shown.rows]
+        say(box(heading, lines, limit=width()))
+    else:
         say(f"Table {quote(name)} has no columns yet: they come with its first rows.")
-        return
-    lines = [
-        [
-            row["name"],
-            row["declared"] or "",
-            row["type"] or "",
-            "yes" if row["unique"] else "",
-            str(row["beside"] or ""),
-        ]
-        for row in columns
-    ]
-    say(box(["column", "declared", "type", "key", "rows beside"], lines, limit=width()))
-    if beside:
+    if shown.casting == "hard":
+        note("casting is hard: only values of these types, and no other columns")
+    for end in shown.open_ends:
+        note(
+            f"further columns are possible: {end.where.file}:{end.where.line}: {end.reason} (node {quote(end.node)})"
+        )
+    if any(row.beside for row in shown.rows):
         note("rows beside: values without a column, or that don't fit it; nothing is lost")
+
+
+def _schema_of(name: str, compiled: Compiled, reports: PostgresReports | None) -> ShownSchema:
+    """Join what is known of a table. One that only the files name, or only the database has, is one too."""
+    graph = compiled.graph
+    stores = graph.stores if graph else ()
+    store = next((found for found in stores if found.name == name and found.kind is StoreKind.TABLE), None)
+    known = reports.table_names() if reports else []
+    real = reports.table(name) if reports and (store is None or name in known) else None
+    if store is None and real is None:
+        tables = [found.name for found in stores if found.kind is StoreKind.TABLE]
+        raise UsageError(
+            f"No table has the name {quote(name)}; known tables: {', '.join(map(quote, tables)) or 'none'}",
+            code="unknown-table",
+            hint=did_you_mean(name, tables),
+        )
+    return shown_schema(
+        name,
+        declared=store.schema if store else None,
+        unique_on=store.unique_on if store else (),
+        lineage=compiled.lineage,
+        real=real,
+        beside=reports.uncolumned(real) if reports and real else {},
+    )
+
+
+@contextmanager
+def _tables_if_reached(app_folder: Path, compiled: Compiled) -> Iterator[PostgresReports | None]:
+    """Give what can be told of the tables, `None` where the app has never run or its database is away."""
+    with ExitStack() as opened:
+        reports: PostgresReports | None = None
+        try:
+            database = opened.enter_context(open_database(app_folder, compiled))
+            if compiled.graph is not None:
+                reports = opened.enter_context(open_reports(database.conninfo, compiled.graph.app))
+        except (TemporaryError, PermanentError) as error:
+            note(f"what is real is not shown: {error.message}")
+        yield reports
 
 
 def _chosen(rows: RowsReport, columns: str | None, table: TableReport) -> tuple[str, ...]:
@@ -210,20 +264,6 @@ def _table_json(table: TableReport, writers: Sequence[str], readers: Sequence[st
         "written_by": list(writers),
         "read_by": list(readers),
     }
-
-
-def _columns(
-    table: TableReport, planned: PlannedTable | None, beside: dict[str, int]
-) -> list[dict[str, Any]]:
-    declared = {key: ColumnType(kind).sql for key, kind in planned.columns.items()} if planned else {}
-    real = {column.name: column.type for column in table.columns}
-    return [
-        {
-            "name": key, "declared": declared.get(key), "type": real.get(key),
-            "unique": key in table.unique_on, "beside": beside.get(key, 0),
-        }
-        for key in dict.fromkeys([*real, *declared, *beside])
-    ]  # fmt: skip
 
 
 command = typer.main.get_command(app)

@@ -170,6 +170,7 @@ async def _deliver(
             hook, table, body, _headers(hook, body, opened_app.app, opened_app.plan)
         )
         _check(answer)
+        _note_held(answer)
         view.received(hook.name, _rows_of(body))
         if json:
             await supervisor.serve(until_quiet=True, patience_s=PATIENCE_S)
@@ -201,6 +202,7 @@ def _send(url: str, folder: Path, plan: Plan, hook: PlannedWebhook, body: bytes)
     except OSError as error:
         raise TemporaryError(f"{url} does not answer: {error}", code="app-unreachable") from error
     _check(answer)
+    _note_held(answer)
     say(f"{hook.title}: stored by the running app, {url}{hook.path}")
     return 0
 
@@ -210,6 +212,14 @@ def _check(answer: Answer) -> None:
         return
     message = answer.body.get("message", "") if isinstance(answer.body, dict) else answer.body
     raise UsageError(f"The webhook answers {answer.status}: {message}", code="webhook-refused")
+
+
+def _note_held(answer: Answer) -> None:
+    """Tell of rows that did not fit the table. A webhook with an answer of its own does not say."""
+    if isinstance(answer.body, dict) and answer.body.get("held"):
+        rows = "1 row" if answer.body["held"] == 1 else f"{answer.body['held']} rows"
+        reasons = "\n  ".join(answer.body.get("reasons", ()))
+        note(f"warning[row-refused] {rows} held, patterns held list:\n  {reasons}")
 
 
 def _headers(hook: PlannedWebhook, body: bytes, folder: Path, plan: Plan) -> dict[str, str]:

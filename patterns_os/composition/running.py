@@ -198,6 +198,7 @@ class Parts:
             disk_check(state_folder(app)) if database.embedded else _never,
             secret_lookup(app),
         )
+        self.ingest.use(deployment.plan.tables)
 
     async def close(self) -> None:
         """Close all connections."""

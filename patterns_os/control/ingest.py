@@ -2,7 +2,8 @@
 
 While one commit is under way the next requests gather; a queue that grows too long answers 429 instead of
 using memory. Where the webhook declares how senders are checked, that is done first; what is refused for its
-signature or its content is kept as a rejected delivery.
+signature or its content is kept as a rejected delivery. Where the table declares a schema, rows that do not fit it
+are held with the reason; the others go on.
 """
 
 import asyncio
@@ -10,23 +11,26 @@ import json
 import math
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 
 from patterns_os.errors import PatternsError
-from patterns_os.plan.spec import PlannedWebhook
+from patterns_os.plan.spec import PlannedTable, PlannedWebhook
 from patterns_os.ports.deliveries import Deliveries, Received
+from patterns_os.rows.casting import Refused, RowCaster, compile_casts
 from patterns_os.rows.columns import payload_to_row
 from patterns_os.rows.errors import RowError
+from patterns_os.rows.schema import schema_from_data
 from patterns_os.triggers.signatures import credential_headers, verify_signature
 
 MOST_WAITING = 20_000
 MOST_WAITING_BYTES = 64 * 1024 * 1024
 MOST_TOGETHER = 500
 DEEPEST = 100
+_MOST_REASONS = 3
 # Credentials never reach the database.
 _WITHHELD = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
 _LONG_NUMBER = re.compile(rb"\d{19}")
@@ -81,9 +85,18 @@ class Ingest:
         self._disk_is_full = disk_is_full
         self._secret = secret
         self._now_s = now_s
+        self._casters: dict[str, RowCaster] = {}
         self._queues: dict[str, _Queue] = {}
         self._waiting = 0
         self._waiting_bytes = 0
+
+    def use(self, tables: Iterable[PlannedTable]) -> None:
+        """Cast rows from now on as these tables declare it."""
+        self._casters = {
+            table.name: compile_casts(schema_from_data(table.row_schema))
+            for table in tables
+            if table.row_schema is not None
+        }
 
     async def receive(
         self, webhook: PlannedWebhook, table: int, body: bytes, headers: Mapping[str, str]
@@ -126,9 +139,15 @@ class Ingest:
         if challenge is not None:
             return Answer(status=200, body={"challenge": challenge})
         items = payload if isinstance(payload, list) else [payload]
-        return await self._store(
-            webhook, table, replace(request, rows=[payload_to_row(item) for item in items])
-        )
+        return await self._store(webhook, table, self._cast(webhook.table, request, items))
+
+    def _cast(self, table: str, request: Received, items: Sequence[Any]) -> Received:
+        rows = [payload_to_row(item) for item in items]
+        caster = self._casters.get(table)
+        if caster is None:
+            return replace(request, rows=rows)
+        fitting, refused = caster.sort_out(rows)
+        return replace(request, rows=fitting, refused=refused)
 
     def _check_sender(
         self, webhook: PlannedWebhook, body: bytes, headers: Mapping[str, str]
@@ -154,7 +173,7 @@ class Ingest:
             return await self._reject(webhook, replace(received, rows=()), 422, error.message)
         except PatternsError as error:
             return _refusal(503, error.code, error.message, retry_after_s=2)
-        return _accepted(webhook, len(received.rows))
+        return _accepted(webhook, received)
 
     def _queued(self, name: str, table: int, received: Received) -> asyncio.Future[int]:
         queue = self._queues.setdefault(name, _Queue())
@@ -251,14 +270,25 @@ def _challenge(webhook: PlannedWebhook, payload: Any) -> str | None:  # noqa: AN
     return challenge if payload.get("type") == "url_verification" and isinstance(challenge, str) else None
 
 
-def _accepted(webhook: PlannedWebhook, rows: int) -> Answer:
-    """Give the answer of a stored request: what the webhook declares, else how many rows it made."""
+def _accepted(webhook: PlannedWebhook, received: Received) -> Answer:
+    """Give the answer of a stored request: what the webhook declares, else how many rows it made.
+
+    Held rows are safe, so the sender must not send them again: that is no refusal.
+    """
     if webhook.respond is None:
-        return Answer(status=200, body={"ok": True, "rows": rows})
+        body: dict[str, Any] = {"ok": True, "rows": len(received.rows)}
+        if received.refused:
+            reasons = [_reason(refused) for refused in received.refused[:_MOST_REASONS]]
+            body |= {"held": len(received.refused), "reasons": reasons}
+        return Answer(status=200, body=body)
     respond = webhook.respond
     return Answer(
         status=respond.get("status", 200), body=respond.get("body"), headers=respond.get("headers") or {}
     )
+
+
+def _reason(refused: Refused) -> str:
+    return f"row {refused.number}: {refused.reason}"
 
 
 def _refusal(status: int, code: str, message: str, *, retry_after_s: int | None = None) -> Answer:

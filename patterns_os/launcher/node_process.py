@@ -35,7 +35,10 @@ from patterns_os.launcher.wire import frame, receive
 from patterns_os.ports.claims import Claim, ClaimedInput
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import CodeType
+
+    from patterns_os.rows.casting import RowCaster
 
 _RUNS_PER_PROCESS = 10_000
 _GROWTH_BYTES = 512 * 1024 * 1024
@@ -81,6 +84,7 @@ class NodeProcess:
         modules = {path: text.encode("latin-1") for path, text in message.get("modules", {}).items()}
         VersionedModules(self._folder, modules).install()
         self._code: CodeType | None = None
+        self._casters: dict[str, RowCaster] | None = None
 
     def _run(self, given: dict[str, Any]) -> dict[str, Any]:
         """Execute one run; the answer says `done` or `failed`, and whether this process is used up."""
@@ -100,6 +104,7 @@ class NodeProcess:
                 relations=self._relations,
                 services=self._services,
                 schema=self._assigned["schema"],
+                casters=self._casters_of_tables(),
             )
             if self._code is None:
                 self._code = compile_script(
@@ -121,6 +126,12 @@ class NodeProcess:
                 session.abandon()
         lines.close()
         return {**answer, "run": claim.run, "retire": self._leftovers(threads)}
+
+    def _casters_of_tables(self) -> dict[str, RowCaster]:
+        """Give what casts the rows of the node's tables, made once."""
+        if self._casters is None:
+            self._casters = compiled_casters(self._assigned["schemas"])
+        return self._casters
 
     def _connected(self) -> psycopg.Connection[Any]:
         if self._database is None or self._database.closed:
@@ -154,6 +165,16 @@ class NodeProcess:
         if grown > _GROWTH_BYTES:
             return f"it grew by {grown // 1_048_576} MB"
         return "isolation is per run" if self._node.isolation == "run" else None
+
+
+def compiled_casters(schemas: Mapping[str, Mapping[str, Any]]) -> dict[str, RowCaster]:
+    """Give what casts rows, by table, from the schemas of the plan."""
+    if not schemas:
+        return {}
+    from patterns_os.rows.casting import compile_casts  # noqa: PLC0415 - only for tables with a schema
+    from patterns_os.rows.schema import schema_from_data  # noqa: PLC0415 - the same
+
+    return {table: compile_casts(schema_from_data(schema)) for table, schema in schemas.items()}
 
 
 def _after_standard_library() -> int:

@@ -7,11 +7,19 @@ from typing import IO, TYPE_CHECKING, Any
 
 from patterns.errors import FileError, RunEndedError, TableError
 from patterns.record import Record
-from patterns_os.launcher.undeclared import undeclared_secret, undeclared_stream, undeclared_table
+from patterns_os.launcher.undeclared import (
+    undeclared_secret,
+    undeclared_stream,
+    undeclared_table,
+    unset_secret,
+)
+from patterns_os.manifest.interpolation import fill
+from patterns_os.rows.casting import compile_casts
 from patterns_os.rows.codec import RowCodec
 from patterns_os.rows.columns import infer_column_types, strip_system_keys
 from patterns_os.rows.errors import RowError
 from patterns_os.rows.identity import patterns_id
+from patterns_os.rows.schema import schema_from_data
 from patterns_os.rows.tagging import to_json
 from patterns_os.rows.types import ColumnType, parse_type
 
@@ -142,7 +150,7 @@ class RehearsalHost:
             return
         table = self._written(name)
         kept: list[dict[str, Any]] = []
-        for row in rows:
+        for row in self._tables[table].cast(rows):
             if not isinstance(row, dict):
                 raise _no_row(table, f'is of type "{type(row).__name__}", expected a dict')
             if not all(isinstance(key, str) for key in row):
@@ -197,7 +205,15 @@ class RehearsalHost:
 
     def parameter(self, name: str) -> tuple[bool, Any]:
         """Give a parameter's value."""
-        return name in self._node.parameters, self._node.parameters.get(name)
+        if name not in self._node.parameters:
+            return False, None
+        return True, fill(self._node.parameters[name], self._named_secret)
+
+    def _named_secret(self, name: str) -> str:
+        value = self._services.secret(name)
+        if value is None:
+            raise unset_secret(name)
+        return value
 
     def secret(self, name: str) -> str | None:
         """Give a declared secret."""
@@ -330,9 +346,26 @@ class RehearsalTable:
         self.number = number
         self.name = name
         self.unique_on: tuple[str, ...] = planned.unique_on if planned else ()
+        schema = planned.row_schema if planned else None
+        self._caster = compile_casts(schema_from_data(schema)) if schema is not None else None
         self.rows = rows
         self.columns: dict[str, ColumnType] = {column: ColumnType(kind) for column, kind in declared}
         self.check("append", rows)
+
+    def cast(self, rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+        """Give rows as the table's schema wants them, as a run does.
+
+        Raises:
+            TableError: A row does not fit it (`row-refused`).
+        """
+        if self._caster is None:
+            return rows
+        try:
+            return self._caster.cast_rows(rows)
+        except RowError as error:
+            raise TableError(
+                f'Table "{self.name}": {error.message}', code=error.code, hint=error.hint
+            ) from error
 
     def records(self) -> list[dict[str, Any]]:
         """Give the rows as scripts see them: every column, an id, then the keys that have no column."""

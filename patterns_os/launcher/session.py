@@ -19,8 +19,14 @@ from patterns_os.launcher.reading import (
     read_statement,
     read_version,
 )
-from patterns_os.launcher.undeclared import undeclared_secret, undeclared_stream, undeclared_table
+from patterns_os.launcher.undeclared import (
+    undeclared_secret,
+    undeclared_stream,
+    undeclared_table,
+    unset_secret,
+)
 from patterns_os.launcher.writing import TableWriter
+from patterns_os.manifest.interpolation import fill
 from patterns_os.ports.claims import Claim, ClaimedInput
 from patterns_os.rows.tagging import from_json, to_json
 
@@ -32,6 +38,7 @@ if TYPE_CHECKING:
     from patterns.host import StreamHost
     from patterns_os.launcher.assignment import AssignedNode
     from patterns_os.launcher.progress import Progress
+    from patterns_os.rows.casting import RowCaster
 
 _COMMIT_TRIES = 5
 
@@ -45,6 +52,7 @@ class Session:
         connection: As the app's role, autocommit.
         relations: Cache of physical relations by table number, kept between runs.
         services: Models, secrets and files (`launcher.services`).
+        casters: What casts the rows of tables that declare a schema, by the table's name.
     """
 
     def __init__(
@@ -57,6 +65,7 @@ class Session:
         relations: dict[int, str],
         services: Any,  # noqa: ANN401 - a Services; its module imports much, so it is built lazily
         schema: str,
+        casters: Mapping[str, RowCaster] | None = None,
     ) -> None:
         self._claim = claim
         self._node = node
@@ -65,6 +74,7 @@ class Session:
         self._relations = relations
         self._services = services
         self._schema = schema
+        self._casters = casters or {}
         self._reads = {given.port: given.table for given in node.inputs}
         self._writes = {given.port: given.table for given in node.outputs}
         self._inputs = {(given.name, given.stream): given for given in claim.inputs}
@@ -215,9 +225,16 @@ class Session:
 
     def parameter(self, name: str) -> tuple[bool, Any]:
         """Give a parameter's value."""
-        if name in self._node.parameters:
-            return True, self._node.parameters[name]
-        return False, None
+        if name not in self._node.parameters:
+            return False, None
+        return True, fill(self._node.parameters[name], self._named_secret)
+
+    def _named_secret(self, name: str) -> str:
+        """Give a secret that a parameter names."""
+        value = self._services.secret(name)
+        if value is None:
+            raise unset_secret(name)
+        return str(value)
 
     def secret(self, name: str) -> str | None:
         """Give a declared secret."""
@@ -402,7 +419,9 @@ class Session:
             if table is None:
                 self.table_opened(name, "w", schema=None, required=True)
             same = next((w for w in self._writers.values() if w.name == table), None)
-            writer = same or TableWriter(self._connection, self._number(name), str(table))
+            writer = same or TableWriter(
+                self._connection, self._number(name), str(table), self._casters.get(str(table))
+            )
             self._writers[name] = writer
         return writer
 

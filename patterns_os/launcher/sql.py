@@ -4,6 +4,7 @@ Everything is read in one repeatable-read snapshot, in which the watermarks of t
 committed meanwhile triggers the node again.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -13,8 +14,11 @@ from psycopg.types.json import Jsonb
 
 from patterns_os.errors import NodeError
 from patterns_os.graph.vertices import NEW_ROWS
+from patterns_os.launcher.sql_casting import GivenColumn, Sorted, stage_fitting
 from patterns_os.plan.spec import PlannedNode
 from patterns_os.ports.claims import Claim
+from patterns_os.rows.casting import Refused, RowCaster, held_form
+from patterns_os.rows.errors import REFUSED
 from patterns_os.rows.types import ColumnType, parse_type
 
 # What the database calls a result column → what we store it as; everything else is stored as text.
@@ -24,27 +28,62 @@ _STORED_AS = {
     "jsonb": ColumnType.JSONB, "timestamptz": ColumnType.TIMESTAMPTZ, "date": ColumnType.DATE,
     "bytea": ColumnType.BYTEA,
 }  # fmt: skip
+# More refused rows than this are no accident of single rows: a statement that gives them is mended, not held.
+_MOST_REFUSED = 100
+_MOST_SHOWN = 3
 
 
 async def run_sql(
-    connection: psycopg.AsyncConnection[Any], claim: Claim, node: PlannedNode, *, timeout_s: float
+    connection: psycopg.AsyncConnection[Any],
+    claim: Claim,
+    node: PlannedNode,
+    *,
+    timeout_s: float,
+    caster: RowCaster | None = None,
 ) -> dict[str, Any]:
     """Run a SQL node's claim to its commit; gives `{"tables", "rows_in", "rows_out"}`.
 
+    Rows that do not fit the schema of the table are held with the reason, and the others are appended. A table
+    that is replaced is whole or stays as it was: there a refused row fails the run.
+
+    Args:
+        connection: As the app's role.
+        claim: What the run owns.
+        node: The node's plan.
+        timeout_s: How long the statement may take.
+        caster: Casts rows to the schema of the node's table, `None` where it declares none.
+
     Raises:
-        NodeError: The statement failed (`sql-failed`), or gives two columns of one name.
+        NodeError: The statement failed (`sql-failed`), gives two columns of one name, or rows that its table
+            refuses (`row-refused`).
         psycopg.Error: The connection broke, or the run lost its lane.
     """
     table = claim.tables[node.outputs[0].table]
     await _show_new_rows(connection, claim)
     columns = await _lay_columns(connection, table, node.sql[0])
     stage = await _value(connection, "select patterns_os.stage_v1(%s, 1)", table)
-    seen, staged = await _fill(
-        connection, claim, node.sql[0], stage=stage, columns=columns, timeout_s=timeout_s
-    )
+    refused: list[Refused] = []
+    async with connection.transaction():
+        seen = await _see(connection, claim, timeout_s)
+        try:
+            if caster is None:
+                staged = await _fill(connection, node.sql[0], stage, columns)
+            else:
+                done = await stage_fitting(
+                    connection,
+                    _raw(node.sql[0]),
+                    columns,
+                    caster,
+                    stage=_raw(stage),
+                    most_refused=_MOST_REFUSED,
+                )
+                _check_refused(node, done)
+                staged, refused = done.staged, done.refused
+        except psycopg.Error as error:
+            raise _failed(error) from error
     operation = {
         "kind": "replace" if node.sql_kind == "select" else "append",
-        "columns": list(columns),
+        "columns": [column.name for column in columns],
         "stage": stage,
     }
     body = {
@@ -55,6 +94,7 @@ async def run_sql(
         ],
         "outputs": [{"table": table, "operations": [operation]}],
         "seen": [{"table": number, "last": last} for number, last in seen.items()],
+        "refused": [{"table": table, **held_form(one)} for one in refused],
         "rows_in": sum(
             given.to - given.start if given.access == "stream" else max(0, seen[given.table] - given.base)
             for given in claim.inputs
@@ -102,14 +142,14 @@ async def _show_new_rows(connection: psycopg.AsyncConnection[Any], claim: Claim)
 
 async def _lay_columns(
     connection: psycopg.AsyncConnection[Any], table: int, statement: str
-) -> dict[str, ColumnType]:
+) -> list[GivenColumn]:
     """Give the output's columns of the statement with their stored types, laying those that are new."""
     described = await _describe(connection, statement)
     known = {
         column["name"]: parse_type(column["type"])
         for column in await _value(connection, "select patterns_os.columns_v1(%s)", table)
     }
-    wanted = {name: kind for name, kind in described.items() if name not in known}
+    wanted = {name: _stored_as(type_name) for name, type_name in described.items() if name not in known}
     if wanted:
         await _value(
             connection,
@@ -117,15 +157,33 @@ async def _lay_columns(
             table,
             Jsonb([[name, kind.sql] for name, kind in wanted.items()]),
         )
-    return {name: known.get(name) or kind for name, kind in described.items()}
+    return [
+        _given(name, type_name, known.get(name) or _stored_as(type_name))
+        for name, type_name in described.items()
+    ]
 
 
-async def _describe(connection: psycopg.AsyncConnection[Any], statement: str) -> dict[str, ColumnType]:
+def _stored_as(type_name: str) -> ColumnType:
+    return _STORED_AS.get(type_name, ColumnType.TEXT)
+
+
+def _given(name: str, type_name: str, stored: ColumnType) -> GivenColumn:
+    is_naive = type_name == "timestamp"
+    return GivenColumn(
+        name=name,
+        kind=None if is_naive else _stored_as(type_name),
+        as_text=not is_naive and type_name not in _STORED_AS,
+        stored=stored,
+    )
+
+
+async def _describe(connection: psycopg.AsyncConnection[Any], statement: str) -> dict[str, str]:
+    """Give the columns of the statement's result with their types as Postgres calls them."""
     try:
         cursor = await connection.execute(sql.SQL("select * from ({}) q limit 0").format(_raw(statement)))
     except psycopg.Error as error:
         raise _failed(error) from error
-    described: dict[str, ColumnType] = {}
+    described: dict[str, str] = {}
     for column in cursor.description or ():
         if column.name.startswith("patterns_"):
             continue
@@ -136,45 +194,60 @@ async def _describe(connection: psycopg.AsyncConnection[Any], statement: str) ->
                 hint=f'name one of them: … as "{column.name}_2"',
             )
         kind = connection.adapters.types.get(column.type_code)
-        described[column.name] = _STORED_AS.get(kind.name if kind else "", ColumnType.TEXT)
+        described[column.name] = kind.name if kind else ""
     return described
 
 
-async def _fill(
-    connection: psycopg.AsyncConnection[Any],
-    claim: Claim,
-    statement: str,
-    *,
-    stage: str,
-    columns: dict[str, ColumnType],
-    timeout_s: float,
-) -> tuple[dict[int, int], int]:
-    """Fill the staging table in one snapshot; give the watermarks of the inputs in it, and the rows."""
-    names = sql.SQL(", ").join(sql.Identifier(name) for name in columns)
-    casts = sql.SQL(", ").join(
-        sql.SQL("{}::{}").format(sql.Identifier(name), _raw(kind.sql)) for name, kind in columns.items()
-    )
+async def _see(connection: psycopg.AsyncConnection[Any], claim: Claim, timeout_s: float) -> dict[int, int]:
+    """Begin the snapshot in which all is read; give the watermarks of the inputs in it."""
+    await connection.execute("set transaction isolation level repeatable read")
+    await connection.execute(sql.SQL("set local statement_timeout = {}").format(int(timeout_s * 1000)))
     seen: dict[int, int] = {}
-    async with connection.transaction():
-        await connection.execute("set transaction isolation level repeatable read")
-        await connection.execute(sql.SQL("set local statement_timeout = {}").format(int(timeout_s * 1000)))
-        for given in claim.inputs:
-            if given.access == "stream":
-                seen[given.table] = given.last
-                continue
-            head = await _value(connection, "select last from patterns_os.head(%s)", given.table)
-            seen[given.table] = int(head)
-        try:
-            filled = await connection.execute(
-                sql.SQL("insert into {} ({}) select {} from ({}) q").format(
-                    _raw(stage), names, casts, _raw(statement)
-                )
-                if columns
-                else sql.SQL("insert into {} default values").format(_raw(stage))
-            )
-        except psycopg.Error as error:
-            raise _failed(error) from error
-    return seen, filled.rowcount
+    for given in claim.inputs:
+        if given.access == "stream":
+            seen[given.table] = given.last
+            continue
+        head = await _value(connection, "select last from patterns_os.head(%s)", given.table)
+        seen[given.table] = int(head)
+    return seen
+
+
+async def _fill(
+    connection: psycopg.AsyncConnection[Any], statement: str, stage: str, columns: Sequence[GivenColumn]
+) -> int:
+    """Fill the staging table; give the number of rows."""
+    names = sql.SQL(", ").join(sql.Identifier(column.name) for column in columns)
+    casts = sql.SQL(", ").join(
+        sql.SQL("{}::{}").format(sql.Identifier(column.name), _raw(column.stored.sql)) for column in columns
+    )
+    filled = await connection.execute(
+        sql.SQL("insert into {} ({}) select {} from ({}) q").format(
+            _raw(stage), names, casts, _raw(statement)
+        )
+        if columns
+        else sql.SQL("insert into {} default values").format(_raw(stage))
+    )
+    return filled.rowcount
+
+
+def _check_refused(node: PlannedNode, done: Sorted) -> None:
+    """Refuse the whole result where its table must be whole, or where the statement is at fault, not a row."""
+    count = len(done.refused)
+    is_whole = node.sql_kind == "select"
+    if not count or (not is_whole and count <= _MOST_REFUSED):
+        return
+    shown = "; ".join(f"row {one.number}: {one.reason}" for one in done.refused[:_MOST_SHOWN])
+    refused = f"{count}" if count <= _MOST_REFUSED else f"more than {_MOST_REFUSED}"
+    raise NodeError(
+        f'{refused} of {done.given} rows do not fit table "{node.outputs[0].table}", and nothing was written: {shown}',
+        code=REFUSED,
+        hint=done.refused[0].hint
+        or (
+            "a table that is replaced is whole or stays as it was: mend or leave out these rows"
+            if is_whole
+            else None
+        ),
+    )
 
 
 async def _value(connection: psycopg.AsyncConnection[Any], statement: str, *parameters: Any) -> Any:  # noqa: ANN401 - one value

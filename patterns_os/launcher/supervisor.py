@@ -12,7 +12,7 @@ import random
 import socket
 import time
 import uuid
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -20,16 +20,20 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from patterns_os.errors import NodeError, PatternsError, TemporaryError
 from patterns_os.launcher.pool import MOST_PROCESSES, ProcessPool
 from patterns_os.launcher.sql import run_sql
 from patterns_os.ports.claims import Claim, Claims, LogLine, OwnedLane
+from patterns_os.rows.casting import RowCaster, compile_casts
+from patterns_os.rows.errors import REFUSED
+from patterns_os.rows.schema import schema_from_data
 from patterns_os.runs.masking import Masker
 from patterns_os.runs.retry import Failure, LaneFacts, decide_retry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
     from patterns_os.launcher.process import NodeProcessHandle
@@ -130,6 +134,7 @@ class Supervisor:
         self._last_beat = time.monotonic()
         self._sql: list[psycopg.AsyncConnection[Any]] = []
         self._known_keys: dict[str, str] = {}
+        self._casters: dict[str, RowCaster | None] = {}
 
     # -- what others call
 
@@ -143,6 +148,7 @@ class Supervisor:
         self._workplace = workplace
         self._mask = Masker(workplace.secrets)
         self._known_keys.clear()
+        self._casters.clear()
         for live in self.live.values():
             if live.handle is not None:
                 live.handle.progress.ask_to_stop()
@@ -321,9 +327,9 @@ class Supervisor:
 
     async def _run_sql(self, claim: Claim, node: PlannedNode) -> dict[str, Any]:
         try:
-            connection = self._sql.pop() if self._sql else await self._connect_sql()
-            done = await run_sql(connection, claim, node, timeout_s=node.timeout_s)
-            self._sql.append(connection)
+            caster = self._caster(node.outputs[0].table)
+            async with self._lent_sql() as connection:
+                done = await run_sql(connection, claim, node, timeout_s=node.timeout_s, caster=caster)
         except NodeError as error:
             self._keep(claim.node, claim.run, "stderr", error.message)
             return _failed("node", error.code, error.message, hint=error.hint)
@@ -336,6 +342,26 @@ class Supervisor:
                 return _failed("infrastructure", "storage-unreachable", str(error).strip())
             return _failed("internal", "database", str(error).strip())
         return {"type": "done", **done}
+
+    def _caster(self, table: str) -> RowCaster | None:
+        """Give what casts the rows of a table, made once a version; `None` where nothing is declared."""
+        if table not in self._casters:
+            planned = next((found for found in self._deployment.plan.tables if found.name == table), None)
+            schema = planned.row_schema if planned else None
+            self._casters[table] = compile_casts(schema_from_data(schema)) if schema is not None else None
+        return self._casters[table]
+
+    @asynccontextmanager
+    async def _lent_sql(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        """Lend a connection, kept for the next node unless it is broken."""
+        connection = self._sql.pop() if self._sql else await self._connect_sql()
+        try:
+            yield connection
+        finally:
+            if connection.closed or connection.info.transaction_status is not TransactionStatus.IDLE:
+                await connection.close()
+            else:
+                self._sql.append(connection)
 
     async def _connect_sql(self) -> psycopg.AsyncConnection[Any]:
         return await psycopg.AsyncConnection.connect(
@@ -487,6 +513,7 @@ class Supervisor:
 
     def _assignment(self, node: PlannedNode) -> dict[str, Any]:
         models = self._deployment.plan.models
+        written = {given.table for given in node.outputs}
         needed = {*node.secrets, *(model.secret for model in models if model.secret)}
         return {
             "node": node.model_dump(mode="json"),
@@ -501,6 +528,11 @@ class Supervisor:
             "schema": self._deployment.schema,
             "environment": self._environment(node),
             "models": [model.model_dump(mode="json") for model in models],
+            "schemas": {
+                table.name: table.row_schema
+                for table in self._deployment.plan.tables
+                if table.row_schema is not None and table.name in written
+            },
             "secrets": {name: value for name, value in self._workplace.secrets.items() if name in needed},
         }
 
@@ -534,4 +566,5 @@ def _failure(answer: Mapping[str, Any]) -> Failure:
         yielded=seen.yielded,
         after_loop=seen.after_loop,
         retry_after_s=answer.get("retry_after_s"),
+        refused=answer["code"] == REFUSED,
     )

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from patterns_os.rows.casting import RowCaster
+
 # Up to so many rows travel inside the commit call: one round trip. More go ahead by COPY.
 INLINE_ROWS = 500
 _SPILL_ROWS = 2_000
@@ -54,13 +56,21 @@ class TableWriter:
         connection: The node process's own, as the app's role.
         table: The table's number.
         name: For messages.
+        caster: Casts rows to the table's schema, `None` where nothing is declared.
     """
 
-    def __init__(self, connection: psycopg.Connection[Any], table: int, name: str) -> None:
+    def __init__(
+        self,
+        connection: psycopg.Connection[Any],
+        table: int,
+        name: str,
+        caster: RowCaster | None = None,
+    ) -> None:
         self.table = table
         self.name = name
         self.staged_bytes = 0
         self._connection = connection
+        self._caster = caster
         self._operations: list[Operation] = []
         self._columns: dict[str, ColumnType] | None = None
         self._stages = 0
@@ -73,7 +83,13 @@ class TableWriter:
         return sum(operation.count for operation in self._operations)
 
     def add(self, kind: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Buffer copies of the rows: what the script does to them later changes nothing. Threads may call it."""
+        """Buffer copies of the rows: what the script does to them later changes nothing. Threads may call it.
+
+        Raises:
+            TableError: A row does not fit the table's schema (`row-refused`); none of these rows is buffered.
+        """
+        if self._caster is not None:
+            rows = self._cast(self._caster, rows)
         with self._turn:
             self._add(kind, rows)
 
@@ -88,6 +104,15 @@ class TableWriter:
             )
         if len(kept) >= _SPILL_ROWS:
             self._spill(operation)
+
+    def _cast(self, caster: RowCaster, rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+        """Refuse at the call what does not fit, so that the trace-back names the author's line."""
+        try:
+            return caster.cast_rows(rows)
+        except RowError as error:
+            raise TableError(
+                f'Table "{self.name}": {error.message}', code=error.code, hint=error.hint
+            ) from error
 
     def empty(self) -> None:
         """Begin an empty version; what waits for the table is dropped."""

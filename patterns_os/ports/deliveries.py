@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from patterns_os.rows.casting import Refused
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
@@ -13,11 +15,13 @@ class Received:
         body: The bytes as they came.
         headers: Lower-case names; credentials are left out already.
         rows: What the body says, one dict a row; empty for a rejected request.
+        refused: Rows of the body that do not fit the table: they are held, with the reason.
     """
 
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
-    rows: Sequence[dict[str, Any]] = ()
+    rows: Sequence[Mapping[str, Any]] = ()
+    refused: Sequence[Refused] = ()
 
 
 class Deliveries(Protocol):

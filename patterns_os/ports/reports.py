@@ -101,8 +101,9 @@ class HeldReport:
     """A record that was set aside.
 
     Attributes:
-        why: `dead` after its retries.
-        record: The record as the script gets it when it is delivered again.
+        why: `dead` after its retries, or `refused`: a row that did not fit the table that it was written for.
+        source: Where a refused row comes from: `delivery:` or `run:` and its number, `position` is its place there.
+        record: The record as the script gets it when it is delivered again; the refused row.
         retry: State of the last request to deliver it again, `None` if nobody asked.
     """
 
@@ -117,6 +118,7 @@ class HeldReport:
     error: Mapping[str, Any] | None
     record: Mapping[str, Any] = field(repr=False)
     retry: str | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

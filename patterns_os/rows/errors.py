@@ -1,8 +1,12 @@
 """The refusal of a row."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from patterns_os.errors import NodeError
+
+REFUSED: Final = "row-refused"
+"""The code of a row that does not fit its table's schema: trying again gives the same, until one of them changes."""
 
 
 class RowError(NodeError):

@@ -9,6 +9,7 @@ The rules, first match wins (DESIGN 3.5, 3.6):
     after the loop, many records       → the first half of them alone
     at a record that has others before → the others first, then that record alone
     at a record alone                  → again after 1 s, 10 s, 60 s; then set aside, and on with the rest
+    the same, a row was refused        → set aside at once: the row would be refused again
     three set aside in a row           → the lane is failing: nothing more is set aside, one record is tried
                                          again and again, ever more slowly
 """
@@ -38,6 +39,7 @@ class Failure:
         yielded: How many records the run had been given.
         after_loop: The streams were used up when it failed.
         retry_after_s: The world asked us to wait so long.
+        refused: A row did not fit the schema of its table, as it would not if it were tried again.
     """
 
     family: Family
@@ -48,6 +50,7 @@ class Failure:
     yielded: int = 0
     after_loop: bool = False
     retry_after_s: float | None = None
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,7 +243,8 @@ def _at_record(
     request: Literal["pending", "failed"] | None = None if lane.request_attempts is None else "pending"
     # After a loop the record is only the likely cause: one is set aside on that suspicion, not three.
     failing = lane.dead_in_row >= (1 if failure.after_loop else DEAD_IN_A_ROW)
-    if attempts > retries and on_error == "hold" and not failing:
+    is_used_up = attempts > retries or failure.refused
+    if is_used_up and on_error == "hold" and not failing:
         return Decision(
             state="idle",
             delay_s=0.0,
@@ -252,10 +256,10 @@ def _at_record(
                 table=failure.table, stream=failure.stream, position=failure.position, attempts=attempts
             ),
             request=request,
-            reason=f"the record failed {attempts} times and is set aside",
+            reason=_set_aside(failure, attempts),
         )
     return Decision(
-        state="failing" if attempts > retries else "backoff",
+        state="failing" if is_used_up else "backoff",
         delay_s=failure.retry_after_s or delay_after(attempts, jitter),
         attempts=attempts,
         deaths=0,
@@ -264,3 +268,9 @@ def _at_record(
         request=request,
         reason="the record alone, later",
     )
+
+
+def _set_aside(failure: Failure, attempts: int) -> str:
+    if failure.refused:
+        return "a row of the record was refused, and the record is set aside"
+    return f"the record failed {attempts} times and is set aside"

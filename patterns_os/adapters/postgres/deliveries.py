@@ -1,4 +1,4 @@
-"""Deliveries over the protocol function `ingest_v1`."""
+"""Deliveries over the protocol function `ingest_v2`."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,7 @@ from psycopg.types.json import Jsonb
 from patterns_os.adapters.postgres.claims import Link
 from patterns_os.errors import PatternsError
 from patterns_os.ports.deliveries import Received
+from patterns_os.rows.casting import held_form
 from patterns_os.rows.codec import RowCodec
 from patterns_os.rows.columns import infer_column_types
 from patterns_os.rows.types import ColumnType, parse_type
@@ -35,7 +36,7 @@ class PostgresDeliveries:
         encoded = RowCodec(columns).json_rows(rows)
         used = {key for row in encoded for key in row}
         answer = await self._link.rows(
-            "select patterns_os.ingest_v1(%s, %s, %s, %s, %s, %s, %s, %s) as last",
+            "select patterns_os.ingest_v2(%s, %s, %s, %s, %s, %s, %s, %s, %s) as last",
             (
                 self._app,
                 webhook,
@@ -45,6 +46,14 @@ class PostgresDeliveries:
                 [len(request.rows) for request in received],
                 [name for name in columns if name in used],
                 Jsonb(encoded, dumps=orjson.dumps),
+                Jsonb(
+                    [
+                        {"delivery": place, **held_form(refused)}
+                        for place, request in enumerate(received, start=1)
+                        for refused in request.refused
+                    ],
+                    dumps=orjson.dumps,
+                ),
             ),
         )
         return int(answer[0]["last"])

@@ -178,7 +178,8 @@ class PostgresReports:
         rows = self._rows(
             sql.SQL(
                 "select h.id as number, n.name as node, t.name as table, h.position, h.why, h.attempts, "
-                "h.at, h.run, h.error, h.content as record, q.state as retry "
+                "h.at, h.run, h.error, h.content as record, q.state as retry, "
+                "case h.why when 'refused' then h.stream else '' end as source "
                 "from patterns_os.held h join patterns_os.nodes n on n.id = h.node "
                 "join patterns_os.tables t on t.id = h.table_id left join lateral ("
                 "  select q.state from patterns_os.requests q where q.node = h.node and q.kind = 'resume' "

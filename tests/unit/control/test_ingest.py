@@ -7,7 +7,7 @@ import pytest
 from patterns_os.control import ingest
 from patterns_os.control.ingest import DEEPEST, MOST_TOGETHER, Answer, Ingest, parse_payload
 from patterns_os.errors import PermanentError, TemporaryError
-from patterns_os.plan.spec import PlannedWebhook
+from patterns_os.plan.spec import PlannedTable, PlannedWebhook
 from patterns_os.rows.errors import RowError
 from patterns_os.triggers.signatures import sign
 
@@ -61,6 +61,18 @@ def receive(deliveries, body, headers=None, *, webhook=None, **options):
     return asyncio.run(taken.receive(webhook or hook(), TABLE, body, headers or {}))
 
 
+def typed(name="orders", **columns):
+    """Give a table whose columns are declared."""
+    fields = [{"name": column, "type": kind} for column, kind in columns.items()]
+    return PlannedTable(name=name, row_schema={"fields": fields})
+
+
+def receive_typed(deliveries, body, tables, *, webhook=None):
+    taken = Ingest(deliveries)
+    taken.use(tables)
+    return asyncio.run(taken.receive(webhook or hook(), TABLE, body, {}))
+
+
 def refusal(status, code, message, retry_after_s=None):
     return Answer(status=status, body={"error": code, "message": message}, retry_after_s=retry_after_s)
 
@@ -95,6 +107,67 @@ def test_what_is_no_object_becomes_the_column_record(payload):
     receive(deliveries, orjson.dumps([[payload]]))
 
     assert deliveries.rows == [{"record": payload}, {"record": [payload]}]
+
+
+# -- tables with a schema
+
+
+def test_rows_are_cast_as_their_table_declares_it():
+    deliveries = MemoryDeliveries()
+
+    answer = receive_typed(deliveries, b'[{"id": "1"}, {"id": 2, "x": 3}]', [typed(id="bigint")])
+
+    assert answer == Answer(status=200, body={"ok": True, "rows": 2})
+    assert deliveries.rows == [{"id": 1}, {"id": 2, "x": 3}]
+
+
+def test_rows_that_do_not_fit_are_held_and_the_sender_is_told_that_all_is_safe():
+    deliveries = MemoryDeliveries()
+
+    answer = receive_typed(deliveries, b'[{"id": "one"}, {"id": 2}, {"id": 3.5}]', [typed(id="bigint")])
+
+    reasons = [
+        'row 1: column "id" is the text "one"; expected bigint',
+        'row 3: column "id" is the number 3.5; expected bigint',
+    ]
+    assert answer == Answer(status=200, body={"ok": True, "rows": 1, "held": 2, "reasons": reasons})
+    assert deliveries.rows == [{"id": 2}]
+    ((_, _, (stored,)),) = deliveries.batches
+    assert [(one.number, one.row) for one in stored.refused] == [(1, {"id": "one"}), (3, {"id": 3.5})]
+    assert stored.body == b'[{"id": "one"}, {"id": 2}, {"id": 3.5}]'
+
+
+def test_a_request_of_which_nothing_fits_is_stored_too():
+    deliveries = MemoryDeliveries()
+
+    answer = receive_typed(
+        deliveries, b'[{"id": "x"}, {"id": "x"}, {"id": "x"}, {"id": "x"}]', [typed(id="bigint")]
+    )
+
+    assert (answer.status, answer.body["rows"], answer.body["held"]) == (200, 0, 4)
+    assert len(answer.body["reasons"]) == 3
+    assert len(deliveries.batches) == 1
+
+
+def test_an_answer_of_the_webhooks_own_is_given_with_held_rows_too():
+    webhook = hook(respond={"status": 202, "body": "thanks"})
+
+    answer = receive_typed(MemoryDeliveries(), b'{"id": "x"}', [typed(id="bigint")], webhook=webhook)
+
+    assert answer == Answer(status=202, body="thanks")
+
+
+def test_what_is_deployed_later_casts_later_rows():
+    async def two():
+        deliveries = MemoryDeliveries()
+        taken = Ingest(deliveries)
+        taken.use([typed(id="bigint"), typed("others", id="bool")])
+        await taken.receive(hook(), TABLE, b'{"id": "1"}', {})
+        taken.use([PlannedTable(name="orders")])
+        await taken.receive(hook(), TABLE, b'{"id": "1"}', {})
+        return deliveries.rows
+
+    assert asyncio.run(two()) == [{"id": 1}, {"id": "1"}]
 
 
 def test_credentials_are_not_kept():

@@ -97,6 +97,33 @@ CASES = {
             "held": Held(table=7, stream="", position=42, attempts=4),
         },
     ),
+    "a row of a record alone was refused": (
+        Failure(family="node", yielded=1, refused=True, **AT),
+        LaneFacts(dead_in_row=2),
+        {
+            "state": "idle",
+            "delay_s": 0.0,
+            "attempts": 0,
+            "dead_in_row": 3,
+            "held": Held(table=7, stream="", position=42, attempts=1),
+            "reason": "a row of the record was refused, and the record is set aside",
+        },
+    ),
+    "a row was refused at a record with others before it": (
+        Failure(family="node", yielded=2, refused=True, **AT),
+        LaneFacts(),
+        {"state": "idle", "delay_s": 0.0, "held": None, "narrow": {"table": 7, "stream": "", "before": 42}},
+    ),
+    "rows of three records in a row were refused": (
+        Failure(family="node", yielded=1, refused=True, **AT),
+        LaneFacts(dead_in_row=3),
+        {"state": "failing", "delay_s": 1.0, "held": None, "narrow": ALONE},
+    ),
+    "a row was refused outside any record": (
+        Failure(family="node", refused=True),
+        LaneFacts(),
+        {"state": "backoff", "delay_s": 1.0, "attempts": 1, "held": None},
+    ),
     "three were set aside in a row": (
         Failure(family="node", yielded=1, **AT),
         LaneFacts(attempts=4, narrow=ALONE, dead_in_row=3),
@@ -134,6 +161,7 @@ FAILURES = st.builds(
     first=st.just(40),
     yielded=st.integers(1, 100),
     after_loop=st.booleans(),
+    refused=st.booleans(),
 )
 LANES = st.builds(
     LaneFacts,

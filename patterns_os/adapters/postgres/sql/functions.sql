@@ -432,12 +432,45 @@ begin
     return _given;
 end $$;
 
+-- Sets rows aside that do not fit the table that they were written for: [{"number", "content", "error"}].
+-- Such a row is no record of an input: `stream` says where it comes from, `position` its number there.
+create or replace function patterns_os.hold_refused(
+    _app int, _node int, _table int, _source text, _run bigint, _refused jsonb
+) returns void
+language sql security definer set search_path = pg_catalog, pg_temp as $$
+    insert into patterns_os.held (app, node, table_id, stream, position, why, attempts, error, content, run)
+    select _app, _node, _table, _source, (r.value ->> 'number')::bigint, 'refused', 1, r.value -> 'error',
+           r.value -> 'content', _run
+    from jsonb_array_elements(_refused) r join patterns_os.tables t on t.id = _table and t.app = _app
+    on conflict (node, table_id, stream, position) do nothing
+$$;
+
+-- Writes a row that was held because it was refused, as it fits by now, and lets it go. May be repeated: gives
+-- the table's watermark, null if the row is not held any more.
+create or replace function patterns_os.take_refused_v1(_app int, _held bigint, _columns text[], _rows jsonb) returns bigint
+language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '10s' as $$
+declare
+    _table int;
+    _block record;
+begin
+    perform patterns_os.check_caller(_app);
+    select h.table_id into _table from patterns_os.held h where h.id = _held and h.app = _app and h.why = 'refused' for update;
+    if not found then
+        return null;
+    end if;
+    perform 1 from patterns_os.tables t where t.id = _table for no key update;
+    select * into _block from patterns_os.write_block(_table, 'append', _columns, _rows, null, null, null, 0, null);
+    delete from patterns_os.held h where h.id = _held;
+    return _block.last;
+end $$;
+
 -- THE commit: outputs, State, cursors and held records of a run's range, all or nothing.
 --   inputs:  [{"table", "stream", "to", "from", "more"}]    how far the run has got; more: it has done rows
 --                                                           beyond `to`, and left some before them
 --   outputs: [{"table", "operations": [{"kind", "columns", "rows" | "stage"}]}]
 --   state:   {"set": {key: value}, "delete": [key]}
 --   seen:    [{"table", "last"}]                            for SQL nodes: the watermarks of their snapshot
+--   refused: [{"table", "number", "content", "error"}]      rows that did not fit their table, held with the reason
 --   end:     the run is over;  rows_in, release: [held id], trace, again: seconds until another run
 -- Gives {"tables": {id: watermark}, "rows_out"}.
 create or replace function patterns_os.commit_v1(_run bigint, _token bigint, _body jsonb) returns jsonb
@@ -497,6 +530,9 @@ begin
         and s.key in (select jsonb_array_elements_text(coalesce(_body -> 'state' -> 'delete', '[]')));
     delete from patterns_os.held h where h.node = _lane.node
         and h.id in (select jsonb_array_elements_text(coalesce(_body -> 'release', '[]'))::bigint);
+
+    perform patterns_os.hold_refused(_app, _lane.node, (r.value ->> 'table')::int, 'run:' || _run, _run, jsonb_build_array(r.value))
+    from jsonb_array_elements(coalesce(_body -> 'refused', '[]')) r;
 
     update patterns_os.inputs i set cursor = (m.value ->> 'to')::bigint,
            moved = i.moved or (m.value ->> 'to')::bigint <> i.cursor
@@ -687,9 +723,20 @@ end $$;
 create or replace function patterns_os.ingest_v1(
     _app int, _webhook text, _table int, _bodies bytea[], _headers jsonb[], _counts int[], _columns text[], _rows jsonb
 ) returns bigint
+language sql security definer set search_path = pg_catalog, pg_temp as $$
+    select patterns_os.ingest_v2(_app, _webhook, _table, _bodies, _headers, _counts, _columns, _rows, '[]')
+$$;
+
+-- The same, with rows that do not fit the table: [{"delivery", "number", "content", "error"}], the delivery's place
+-- among the bodies from 1. They are held with the reason, in the same transaction.
+create or replace function patterns_os.ingest_v2(
+    _app int, _webhook text, _table int, _bodies bytea[], _headers jsonb[], _counts int[], _columns text[], _rows jsonb,
+    _refused jsonb
+) returns bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set lock_timeout = '10s' as $$
 declare
     _block record;
+    _kept bigint[];
 begin
     perform patterns_os.check_caller(_app);
     perform 1 from patterns_os.tables t where t.id = _table and t.app = _app for no key update;
@@ -697,12 +744,21 @@ begin
         raise exception 'table % is not of this app', _table using errcode = '42501';
     end if;
     select * into _block from patterns_os.write_block(_table, 'append', _columns, _rows, null, null, null, 0, null);
-    insert into patterns_os.deliveries (app, webhook, status, headers, body, table_id, first_position, last_position)
-    select _app, _webhook, 'accepted', d.headers, d.body, _table, _block.last - _block.written + d.upto - d.count + 1,
-           _block.last - _block.written + d.upto
-    from (select b.body, b.headers, b.count, sum(b.count) over (order by b.n) as upto, b.n
-          from unnest(_bodies, _headers, _counts) with ordinality b(body, headers, count, n)) d
-    order by d.n;
+    with kept as (
+        insert into patterns_os.deliveries (app, webhook, status, reason, headers, body, table_id, first_position, last_position)
+        select _app, _webhook, 'accepted', case when d.held > 0 then format('%s of %s rows held: they do not fit the table', d.held, d.held + d.count) end,
+               d.headers, d.body, _table, _block.last - _block.written + d.upto - d.count + 1, _block.last - _block.written + d.upto
+        from (select b.body, b.headers, b.count, sum(b.count) over (order by b.n) as upto, b.n,
+                     (select count(*) from jsonb_array_elements(_refused) r where (r.value ->> 'delivery')::int = b.n) as held
+              from unnest(_bodies, _headers, _counts) with ordinality b(body, headers, count, n)) d
+        order by d.n
+        returning id)
+    select array_agg(kept.id order by kept.id) into _kept from kept;
+    if _refused <> '[]' then
+        perform patterns_os.hold_refused(_app, n.id, _table, 'delivery:' || _kept[(r.value ->> 'delivery')::int], null, jsonb_build_array(r.value))
+        from patterns_os.nodes n, jsonb_array_elements(_refused) r
+        where n.app = _app and n.name = _webhook;
+    end if;
     return _block.last;
 end $$;
 
