@@ -69,6 +69,7 @@ def repairs_of(compiled: Compiled) -> Iterator[tuple[Diagnostic, Repair]]:
         sources=compiled.sources,
         manifest=compiled.manifest,
         parsed_configuration=compiled.configuration,
+        lineage=compiled.lineage,
     )
     for found, repair in propose_repairs(checked):
         if (found.code, found.where, found.message) in told:

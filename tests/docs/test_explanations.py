@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from patterns_os.adapters.files.explanations import known_errors, load_explanation
+from patterns_os.diagnostics import render_diagnostic
 from patterns_os.graph.rules.registry import RULES
 from patterns_os.graph.sources import Sources
 from patterns_os.plan.catalog import ALL_CODES
@@ -16,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = {path.stem: path.read_text("utf-8") for path in (ROOT / "patterns_os/explanations").glob("*.md")}
 EXAMPLES = sorted(code for code, page in PAGES.items() if "\n## Wrong\n" in page)
 FILE = re.compile(r"^```\w+ (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+TOLD = re.compile(r"^```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PLACE = re.compile(r"^Found in `(\S+)` on line (\d+)\.$", re.MULTILINE)
 
 
@@ -42,6 +44,14 @@ def test_the_wrong_example_has_this_mistake_at_that_line_and_no_other(code):
 
     places = [(one.code, one.where.file, one.where.line) for one in found(wrong)]
     assert places == [(code, file, int(line))]
+
+
+@pytest.mark.parametrize("code", sorted(rule.code for rule in RULES))
+def test_a_page_shows_what_is_told_word_by_word(code):
+    _, wrong, _ = parts(PAGES[code])
+    [told] = TOLD.findall(wrong)
+
+    assert "".join(f"{render_diagnostic(one)}\n" for one in found(wrong)) == told
 
 
 @pytest.mark.parametrize("code", EXAMPLES)

@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from patterns_os.diagnostics import Diagnostic, Location, Severity
 from patterns_os.graph.codes import CODES
+from patterns_os.graph.lineage import Lineage
 from patterns_os.graph.sources import Sources
-from patterns_os.graph.vertices import Access, Edge, Graph, Node, NodeKind, StoreKind, Use
+from patterns_os.graph.vertices import Access, ColumnFlow, Edge, Graph, Node, NodeKind, StoreKind, Use
 from patterns_os.manifest.configuration import ConfigurationSpec
 from patterns_os.manifest.parse import Parsed
 from patterns_os.manifest.spec import ManifestSpec
@@ -21,12 +22,14 @@ class Checked:
 
     Attributes:
         parsed_configuration: `None` where there is no patterns.json.
+        lineage: The columns of the app; without it no rule about columns finds anything.
     """
 
     graph: Graph
     sources: Sources
     manifest: Parsed[ManifestSpec]
     parsed_configuration: Parsed[ConfigurationSpec] | None = None
+    lineage: Lineage | None = None
 
     @property
     def configuration(self) -> ConfigurationSpec | None:
@@ -61,6 +64,10 @@ class Checked:
             return True
         is_read = bool(node.sql) if node.kind is NodeKind.SQL else bool(node.analysis.uses)
         return node.file in self.sources and is_read and not node.analysis.unknown
+
+    def flows(self, node: Node) -> tuple[ColumnFlow, ...]:
+        """Give the columns that the node writes, by the tables of the app."""
+        return self.lineage.flows.get(node.name, ()) if self.lineage else ()
 
     def uses(self, kind: str) -> Iterator[tuple[Node, Use]]:
         """Give each mention of that kind in a script, with its node."""

@@ -16,10 +16,10 @@ from patterns_os.graph.vertices import (
     Node,
     NodeKind,
     Observed,
-    Store,
     StoreKind,
 )
 from patterns_os.manifest.values import path_fault
+from patterns_os.rows.schema import TableSchema
 
 _CHANGING = frozenset({"append", "upsert", "replace", "truncate", "reset", "delete"})
 _REPLACING = (frozenset({"replace"}), frozenset({"truncate", "append"}), frozenset({"reset", "append"}))
@@ -156,17 +156,16 @@ def reads_after_writes(checked: Checked) -> Iterator[Finding]:
 
 def stars_into_schemas(checked: Checked) -> Iterator[Finding]:
     """A select that fills a table with declared columns names them."""
-    stores = {store.name: store for store in checked.graph.stores if store.kind is StoreKind.TABLE}
+    schemas = {store.name: store.schema for store in checked.graph.stores if store.kind is StoreKind.TABLE}
     for node in checked.graph.nodes:
-        for flow in node.analysis.flows if node.kind is NodeKind.SQL else ():
-            output = _store_of(checked, node, flow.table, stores)
-            loose = _loose_source(checked, node, flow, stores)
-            if output is not None and output.schema is not None and loose is not None:
+        for flow in checked.flows(node) if node.kind is NodeKind.SQL else ():
+            columns, loose = schemas.get(flow.table), _loose_source(flow, schemas)
+            if columns is not None and loose is not None:
                 yield Finding(
-                    message=f"node {quote(node.name)} copies every column of {quote(loose)}, whatever they "
-                    f"are, into table {quote(output.name)}, whose columns are declared.",
+                    message=f"node {quote(node.name)} copies every column of table {quote(loose)}, whatever "
+                    f"they are, into table {quote(flow.table)}, whose columns are declared.",
                     where=flow.where,
-                    hint=f"name the columns: {', '.join(list(output.schema.columns)[:4])}, …",
+                    hint="name the columns in the select",
                 )
 
 
@@ -249,25 +248,11 @@ def _may_lay_key(checked: Checked, edge: Edge) -> bool:
     return any(b"unique_on" in checked.sources.get(file, b"") for file in files)
 
 
-def _store_of(checked: Checked, node: Node, port: str, stores: Mapping[str, Store]) -> Store | None:
-    for edge in checked.graph.edges_of(node.name):
-        if edge.port == port and edge.access is Access.WRITE:
-            return stores.get(edge.store)
-    return None
-
-
-def _loose_source(checked: Checked, node: Node, flow: ColumnFlow, stores: Mapping[str, Store]) -> str | None:
+def _loose_source(flow: ColumnFlow, schemas: Mapping[str, TableSchema | None]) -> str | None:
     """Give a table without declared columns all of whose columns are copied, if there is one."""
-    if flow.column != EVERY_COLUMN or flow.unknown is not None:
-        return None
-    tables = {
-        edge.port: edge.store for edge in checked.graph.edges_of(node.name) if edge.access is not Access.WRITE
-    }
-    for source in flow.sources:
-        store = stores.get(tables.get(source.table, source.table))
-        if source.column == EVERY_COLUMN and store is not None and store.schema is None:
-            return store.name
-    return None
+    tables = (source.table for source in flow.sources if source.column == EVERY_COLUMN)
+    is_open = flow.column == EVERY_COLUMN
+    return next((table for table in tables if is_open and schemas.get(table) is None), None)
 
 
 def _table_fault(name: str) -> str | None:

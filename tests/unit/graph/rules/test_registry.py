@@ -4,7 +4,7 @@ import pytest
 
 from patterns_os.diagnostics import render_diagnostic
 from patterns_os.graph.build import build_graph
-from patterns_os.graph.rules.registry import check_graph
+from patterns_os.graph.rules.registry import RULES, check_graph
 from patterns_os.graph.rules.rule import Checked
 from patterns_os.graph.sources import Sources
 from patterns_os.manifest.parse import parse_configuration, parse_manifest
@@ -293,3 +293,205 @@ def test_import_openai_without_a_text_model_is_a_warning():
     ]
     assert told(manifest | {"models": [{"name": "llm", "type": "chat"}]}, files) == []
     assert told(manifest, files, {"models": [{"name": "llm", "provider": "echo"}]}) == []
+
+
+@pytest.mark.parametrize(
+    ("manifest", "files"),
+    [
+        pytest.param(
+            {"scripts": [{"file": "a.py"}]},
+            {
+                "a.py": f'{IMPORT}prompts = Table("completions")\ncompletions = Table("completions", "w")\n'
+                "for row in prompts.as_stream(): completions.append(row)"
+            },
+            id="two handles of one table",
+        ),
+        pytest.param(
+            {"scripts": [{"file": "a.py", "inputs": {"prompts": "completions"}, "outputs": ["completions"]}]},
+            {
+                "a.py": f'{IMPORT}out = Table("completions", "w")\n'
+                'for row in Table("prompts").as_stream(): out.append(row)'
+            },
+            id="a port of another name",
+        ),
+        pytest.param(
+            {"scripts": [{"file": "a.py"}]},
+            {
+                "a.py": f"{IMPORT}import tables as t\nfor row in t.prompts.as_stream(): t.completions.append(row)",
+                "tables.py": f'{IMPORT}prompts = Table("completions")\ncompletions = Table("completions", "w")',
+            },
+            id="a module of the app",
+        ),
+        pytest.param(
+            {"scripts": [{"file": "a.sql"}]},
+            {"a.sql": 'insert into completions select * from {{ Table("completions").new }}'},
+            id="SQL",
+        ),
+    ],
+)
+def test_a_node_that_feeds_itself_is_found_under_all_names(manifest, files):
+    [found] = told(manifest, files, code="self-trigger")
+
+    assert found.endswith(
+        'node "a" streams table "completions", which it writes: a → completions → a.\n'
+        '  hint: look at its rows with .read(), or write another table than "completions"'
+    )
+
+
+def test_a_circle_may_be_bounded():
+    manifest, files = app(a='t = Table("t", "w")\nfor r in t.as_stream(): t.append(r)')
+    bounded = {"scripts": [{"file": "a.py", "max_hops": 3}]}
+
+    assert len(told(manifest, files, code="self-trigger")) == 1
+    assert told(bounded, files) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "code"),
+    [
+        ("t.replace([])", "t.replace([])", "two-replacers"),
+        ("t.truncate()\nt.append({})", "t.replace([])", "two-replacers"),
+        ("t.replace([])", "t.append({})", "replaced-and-appended"),
+        ("t.truncate()", "t.append({})", None),
+        ("t.append({})", "t.append({})", None),
+        ("t.replace([])\nt.append({})", "t.append({})", None),
+    ],
+)
+def test_nodes_that_undo_each_other_are_found_in_python_too(one, other, code):
+    manifest, files = app(a=f't = Table("t", "w")\n{one}', b=f't = Table("t", "w")\n{other}')
+    found = [text.partition("[")[2].partition("]")[0] for text in told(manifest, files)]
+
+    assert found == ([] if code is None else [code])
+
+
+def test_a_webhook_adds_rows_that_a_select_would_drop():
+    manifest = {
+        "scripts": [{"file": "q.sql", "outputs": ["events"]}],
+        "webhooks": [{"title": "Events", "table": "events"}],
+        "stores": [{"table": "s"}],
+    }
+
+    assert told(manifest, {"q.sql": "select 1 as x from s"}) == [
+        (
+            'warning[replaced-and-appended] manifest.json:1:114 /webhooks/0/table: node "Events" adds rows to '
+            'table "events", and each run of "q" replaces them all.\n'
+            "  hint: let one of them write another table"
+        )
+    ]
+
+
+def test_an_insert_of_a_table_into_itself_repeats_it():
+    manifest = {"scripts": [{"file": "q.sql", "trigger": "@daily"}], "stores": [{"table": "t"}]}
+
+    assert told(manifest, {"q.sql": "insert into t select x + 1 as x from t"}) == [
+        (
+            'warning[insert-repeats] manifest.json:1:29 /scripts/0: each run of "q" inserts all rows of "t" '
+            "again.\n  hint: read another table than the one that is written"
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "is_found"),
+    [
+        ('Table("t", "w").upsert({})', True),
+        ('t = Table("t", "w")\nt.init(unique_on=["id"])\nt.upsert({})', False),
+        ('Table("t", "w").append({})', False),
+    ],
+)
+def test_an_upsert_needs_a_key(source, is_found):
+    assert bool(told(*app(a=source), code="upsert-without-key")) is is_found
+
+
+@pytest.mark.parametrize(
+    ("engine", "url", "is_found"),
+    [
+        ("local", "postgresql://localhost/db", False),
+        ("kubernetes", "postgresql://localhost/db", True),
+        ("docker", "postgresql://user:word@127.0.0.1:5432/db", True),
+        ("nomad", "postgresql:///db", True),
+        ("kubernetes", "postgresql://localhost.example.com/db", False),
+        ("kubernetes", "${DATABASE_URL}", False),
+    ],
+)
+def test_launchers_elsewhere_need_an_address_that_leads_somewhere(engine, url, is_found):
+    configuration = {
+        "storages": [{"type": "database", "url": url, "name": "pg"}],
+        "deployment": {"engine": engine},
+    }
+
+    assert bool(told({}, {}, configuration, code="unreachable-storage")) is is_found
+
+
+def test_a_script_of_a_test_or_a_module_needs_no_entry():
+    manifest, files = app(a="import lib\nlib.f()")
+    files |= {
+        "lib.py": f"{IMPORT}def f(): pass",
+        "test_a.py": IMPORT,
+        "tools/x.py": IMPORT,
+        "notes.py": "x = 1",
+    }
+
+    assert told(manifest, files, code="unlisted-script") == []
+
+
+@pytest.mark.parametrize(
+    ("file", "imports", "is_found"),
+    [
+        pytest.param("calendar.py", "calendar", True, id="a module of the app that is never reached"),
+        pytest.param("requests.py", "requests", True, id="a module of the app in place of a package"),
+        pytest.param("helpers.py", "helpers", False, id="another name"),
+        pytest.param("calendar.py", "json", False, id="not imported"),
+    ],
+)
+def test_modules_that_are_hidden_by_others_are_found(file, imports, is_found):
+    manifest, files = app(a=f'import {imports}\nTable("t", "w").append({{}})')
+
+    assert bool(told(manifest, files | {file: "x = 1"}, code="shadowed-module")) is is_found
+
+
+def test_a_script_may_have_the_name_of_a_module_of_python():
+    manifest, files = app(
+        calendar='Table("t", "w").append({})', b='import calendar\nTable("u", "w").append({})'
+    )
+
+    assert told(manifest, files, code="shadowed-module") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["sk-short", "task-" + "a" * 40, "ghp_tooshort", "AKIAlowercase1234567", "xoxb-", "the key is secret"],
+)
+def test_texts_that_only_look_a_little_like_keys_are_left_alone(text):
+    manifest, files = app(a=f'Table("t", "w").append({{"x": "{text}"}})')
+
+    assert told(manifest, files, code="secret-in-text") == []
+
+
+def test_a_key_is_found_and_never_shown():
+    manifest = {"scripts": [{"file": "a.py", "parameters": {"key": "ghp_" + "a1B2" * 9}}]}
+    [found] = told(manifest, {"a.py": ""}, code="secret-in-text")
+
+    assert found.startswith("warning[secret-in-text] manifest.json:1:")
+    assert "holds what looks like a GitHub token." in found
+    assert "a1B2" not in found
+
+
+def test_what_is_not_understood_is_not_called_unused():
+    manifest = {
+        "scripts": [{"file": "a.py"}],
+        "stores": [{"table": "t"}],
+        "parameters": [{"name": "p"}],
+        "models": [{"name": "m", "type": "chat"}],
+    }
+    hidden = f'{IMPORT}import os\nTable(os.environ["T"])\nTable("u", "w")'
+
+    for code in ("unused-store", "unused-parameter", "unused-model"):
+        assert told(manifest, {"a.py": hidden}, code=code) == []
+        assert len(told(manifest, {"a.py": f'{IMPORT}Table("u", "w")'}, code=code)) == 1
+
+
+def test_codes_are_sorted_and_differ():
+    codes = [rule.code for rule in RULES]
+
+    assert codes == sorted(set(codes))
