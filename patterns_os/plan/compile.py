@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from patterns_os.diagnostics import Diagnostic, Location, Severity, has_errors, quote, sort_diagnostics
-from patterns_os.graph.build import build_graph
+from patterns_os.graph.analyses import Analyses
+from patterns_os.graph.build import Ahead, build_graph
+from patterns_os.graph.contracts import check_contracts
 from patterns_os.graph.lineage import Lineage, trace_lineage
+from patterns_os.graph.memo import Forgetful, Memo
 from patterns_os.graph.rules.exceptions import apply_exceptions
 from patterns_os.graph.rules.registry import check_graph
 from patterns_os.graph.rules.rule import Checked
@@ -58,6 +61,8 @@ def compile_app(
     parse_cron: CronParser | None = None,
     lookup: Lookup | None = None,
     folder: str | None = None,
+    memo: Memo | None = None,
+    ahead: Ahead | None = None,
 ) -> Compiled:
     """Give everything that the files of an app mean and everything that is wrong with them, in one go.
 
@@ -67,6 +72,8 @@ def compile_app(
             the shape of crons is checked.
         lookup: Gives the values of `${NAME}` in patterns.json; without it they stay as written.
         folder: Name of the app's folder, for messages.
+        memo: What earlier compiles worked out; the result is the same with any memo.
+        ahead: May look at scripts before the compiler does, and leave what it finds in the memo.
     """
     file = find_manifest(sources)
     if file is None:
@@ -79,16 +86,24 @@ def compile_app(
     manifest = parse_app(file, sources, name=folder, storages=storages)
     found = [*manifest.diagnostics, *(configuration.diagnostics if configuration else ())]
     found += _passed_over(file, sources)
-    graph, built = build_graph(manifest, sources, settings)
+    analyses = Analyses(sources, memo or Forgetful())
+    graph, built = build_graph(manifest, sources, settings, analyses, ahead)
     found += built
     plan: Plan | None = None
     lineage: Lineage | None = None
     if graph is not None:
-        lineage, traced = trace_lineage(graph, lambda _node, _shapes: ((), (), ()))
+        lineage, traced = trace_lineage(graph, analyses.trace)
         found += traced
-        checked = Checked(graph=graph, sources=sources, manifest=manifest, parsed_configuration=configuration)
+        checked = Checked(
+            graph=graph,
+            sources=sources,
+            manifest=manifest,
+            parsed_configuration=configuration,
+            lineage=lineage,
+        )
         found += check_graph(checked)
-        plan, planned = build_plan(graph, settings, parse_cron, sources)
+        found += check_contracts(graph, lineage)
+        plan, planned = build_plan(graph, settings, parse_cron, sources, lineage=lineage)
         found += planned
         found = list(apply_exceptions(found, checked, ALL_CODES.keys()))
     return Compiled(
