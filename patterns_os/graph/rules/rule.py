@@ -10,6 +10,7 @@ from patterns_os.diagnostics import Diagnostic, Location, Severity
 from patterns_os.graph.codes import CODES
 from patterns_os.graph.lineage import Lineage
 from patterns_os.graph.sources import Sources
+from patterns_os.graph.topology import cycles
 from patterns_os.graph.vertices import Access, ColumnFlow, Edge, Graph, Node, NodeKind, StoreKind, Use
 from patterns_os.manifest.configuration import ConfigurationSpec
 from patterns_os.manifest.parse import Parsed
@@ -57,6 +58,12 @@ class Checked:
     def readers(self) -> Mapping[tuple[StoreKind, str], tuple[Edge, ...]]:
         """The edges that read or stream each store."""
         return _by_store(edge for edge in self.graph.edges if edge.access is not Access.WRITE)
+
+    @cached_property
+    def circles(self) -> tuple[tuple[str, ...], ...]:
+        """Tables that trigger their own writers, but for circles where a node says how often."""
+        bounded = {node.name for node in self.graph.nodes if node.spec.get("max_hops") is not None}
+        return cycles(self.graph, without=bounded)
 
     def understands(self, node: Node) -> bool:
         """Tell whether all that the node touches is known; of an empty or broken script nothing is."""

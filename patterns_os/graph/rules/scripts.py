@@ -37,11 +37,11 @@ def rename_file(checked: Checked, finding: Finding) -> Repair | None:
 
 def unlisted_scripts(checked: Checked) -> Iterator[Finding]:
     """Each script that uses the SDK is in the manifest, or is imported by one that is."""
-    listed = {script.file for script in checked.spec.scripts} | {node.file for node in checked.graph.nodes}
-    used = {file for node in checked.graph.nodes for file in node.analysis.imports}
+    used = {script.file for script in checked.spec.scripts} | {node.file for node in checked.graph.nodes}
+    used |= {file for node in checked.graph.nodes for file in node.analysis.imports}
     for file, content in checked.sources.items():
         is_script = file.endswith(".py") and "/" not in file and not file.startswith(("test_", "conftest"))
-        if is_script and file not in listed | used and _USES_SDK.search(content):
+        if is_script and file not in used and _USES_SDK.search(content):
             yield Finding(
                 message=f'script {quote(file)} uses "patterns", and manifest.json does not list it.',
                 where=Location(file=file),

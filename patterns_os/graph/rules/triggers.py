@@ -5,7 +5,6 @@ from typing import Final
 
 from patterns_os.diagnostics import Location, quote
 from patterns_os.graph.rules.rule import Checked, Finding
-from patterns_os.graph.topology import cycles
 from patterns_os.graph.vertices import Access, Graph, Node, NodeKind, StoreKind
 
 _ITSELF: Final = 3
@@ -24,7 +23,7 @@ _ZONES_WITHOUT_SUMMER: Final = {
 
 def self_triggers(checked: Checked) -> Iterator[Finding]:
     """No node streams a table that it writes, under whatever names."""
-    for path in _circles(checked.graph):
+    for path in checked.circles:
         if len(path) == _ITSELF:
             yield Finding(
                 message=f"node {quote(path[0])} streams table {quote(path[1])}, "
@@ -36,7 +35,7 @@ def self_triggers(checked: Checked) -> Iterator[Finding]:
 
 def circles(checked: Checked) -> Iterator[Finding]:
     """No table triggers its own writer through others, unless one on the way says how often."""
-    for path in _circles(checked.graph):
+    for path in checked.circles:
         if len(path) > _ITSELF:
             yield Finding(
                 message=f"tables trigger their own writers in a circle: {' → '.join(path)}.",
@@ -97,11 +96,6 @@ def zones_without_summer(checked: Checked) -> Iterator[Finding]:
                 where=node.places.get("trigger", node.where),
                 hint=f'name a place: "timezone": {quote(_ZONES_WITHOUT_SUMMER[zone])}',
             )
-
-
-def _circles(graph: Graph) -> tuple[tuple[str, ...], ...]:
-    bounded = {node.name for node in graph.nodes if node.spec.get("max_hops") is not None}
-    return cycles(graph, without=bounded)
 
 
 def _closing_edge(graph: Graph, path: tuple[str, ...]) -> Location | None:
