@@ -4,15 +4,31 @@ Names in scripts are *ports*. A declared port leads to the store it is declared 
 store of its own name. What a script declares wins over what its code shows.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from patterns_os.diagnostics import Diagnostic, Location, did_you_mean, quote, sort_diagnostics
+from patterns_os.graph.analyses import Analyses
+from patterns_os.graph.charts import analyse_chart
 from patterns_os.graph.fingerprint import fingerprint
-from patterns_os.graph.python import analyse_python
+from patterns_os.graph.included import (
+    Built,
+    as_included,
+    check_included,
+    in_whole,
+    node_data,
+    secrets_in_sql,
+    sql_names,
+    start_included,
+    taken_node,
+    webhook_data,
+    with_secrets,
+)
+from patterns_os.graph.parts import Part, find_parts
 from patterns_os.graph.schemas import declared_schema
 from patterns_os.graph.sources import Sources
 from patterns_os.graph.topology import topological_order
@@ -35,14 +51,26 @@ from patterns_os.manifest.spec import FileStoreSpec, ManifestSpec, ScriptSpec, T
 if TYPE_CHECKING:
     from patterns_os.graph.sql import SqlScript
 
-LANGUAGES: Mapping[str, NodeKind] = {".py": NodeKind.PYTHON, ".sql": NodeKind.SQL}
-LATER = {".js": "JavaScript", ".mjs": "JavaScript", ".ts": "TypeScript", ".mts": "TypeScript"}
+LANGUAGES: Mapping[str, NodeKind] = {
+    ".py": NodeKind.PYTHON,
+    ".sql": NodeKind.SQL,
+    **dict.fromkeys((".js", ".mjs", ".cjs", ".ts", ".mts", ".cts"), NodeKind.JAVASCRIPT),
+}
+LATER = {".jsx": "JSX", ".tsx": "JSX"}
 OUTPUT_PORT = "output_table"
 """The port of a select that names no target."""
 
 
+Ahead = Callable[[Sequence[Callable[[], object]]], None]
+"""Does some of the given work before it is needed, in any order; what it leaves is done when it is."""
+
+
 def build_graph(
-    manifest: Parsed[ManifestSpec], sources: Sources, configuration: ConfigurationSpec | None
+    manifest: Parsed[ManifestSpec],
+    sources: Sources,
+    configuration: ConfigurationSpec | None,
+    analyses: Analyses | None = None,
+    ahead: Ahead | None = None,
 ) -> tuple[Graph | None, tuple[Diagnostic, ...]]:
     """Give the graph of the app and everything that is wrong with its scripts and ports.
 
@@ -51,77 +79,132 @@ def build_graph(
     """
     if manifest.spec is None:
         return None, ()
-    builder = _Builder(manifest, manifest.spec, sources, configuration)
-    built = [builder.script(index) for index in range(len(manifest.spec.scripts))]
-    built += [builder.webhook(index) for index in range(len(manifest.spec.webhooks))]
-    first: dict[str, _Built] = {}
-    for part in built:
-        if part.node is not None:
-            first.setdefault(part.node.name, part)
-    nodes = tuple(sorted((part.node for part in first.values() if part.node), key=lambda node: node.name))
-    declared = {store.name for store in manifest.spec.tables}
-    led_to = _that_lead_somewhere(nodes, {edge for part in first.values() for edge in part.edges}, declared)
+    parts, found = find_parts(manifest, sources)
+    analyses = analyses or Analyses(sources)
+    builders = [_Builder(part, sources, configuration, analyses) for part in parts]
+    if ahead is not None:
+        ahead([work for builder in builders for work in builder.analyses_to_make()])
+    built = [one for builder in builders for one in builder.all()]
+    if len(parts) > 1:
+        built = start_included(parts, built)
+    first: dict[str, Built] = {}
+    for one in built:
+        if one.node is not None and first.setdefault(one.node.name, one) is not one:
+            found += taken_node(parts, first[one.node.name], one)
+    nodes = tuple(sorted((one.node for one in first.values() if one.node), key=lambda node: node.name))
+    declared = {part.store(store.name) for part in parts for store in part.spec.tables}
+    led_to = _that_lead_somewhere(nodes, {edge for one in first.values() for edge in one.edges}, declared)
     edges = tuple(sorted(led_to, key=_edge_order))
-    stores, found = _stores(builder, edges)
+    stores, wrong = _stores(parts, sources, edges)
+    found += wrong
+    if len(parts) > 1:
+        stores, wrong = check_included(parts, built, edges, stores)
+        found += wrong
     graph = Graph(
         app=manifest.spec.name,
         nodes=nodes,
         stores=stores,
         edges=edges,
-        models={model.name: model.to_data() for model in manifest.spec.models},
+        models={model.name: model.to_data() for part in reversed(parts) for model in part.spec.models},
         order=topological_order(nodes, edges),
     )
-    return graph, sort_diagnostics([*(one for part in built for one in part.diagnostics), *found])
-
-
-@dataclass(frozen=True, slots=True)
-class _Built:
-    node: Node | None
-    edges: tuple[Edge, ...] = ()
-    diagnostics: tuple[Diagnostic, ...] = ()
+    return graph, sort_diagnostics([*(one for done in built for one in done.diagnostics), *found])
 
 
 @dataclass(frozen=True, slots=True)
 class _Builder:
-    manifest: Parsed[ManifestSpec]
-    spec: ManifestSpec
+    """Builds the nodes of one app of the whole."""
+
+    part: Part
     sources: Sources
     configuration: ConfigurationSpec | None
+    analyses: Analyses
+
+    @property
+    def spec(self) -> ManifestSpec:
+        return self.part.spec
+
+    def analyses_to_make(self) -> Iterator[Callable[[], object]]:
+        """Give the work of each script that takes long, to be done in any order."""
+        for script in self.spec.scripts:
+            if not script.includes and script.file in self.sources:
+                yield partial(self._analysed, as_included(self.part, script))
+
+    def all(self) -> Iterator[Built]:
+        scripts = enumerate(self.spec.scripts)
+        yield from (self.script(index) for index, script in scripts if not script.includes)
+        yield from (self.webhook(index) for index in range(len(self.spec.webhooks)))
+        yield from (self.chart(index) for index in range(len(self.spec.charts)))
 
     def locate(self, *parts: str | int) -> Location:
-        return self.manifest.document.locate("".join(f"/{part}" for part in parts))
+        return self.part.locate(*parts)
 
-    def script(self, index: int) -> _Built:
-        script = self.spec.scripts[index]
+    def script(self, index: int) -> Built:
+        script = as_included(self.part, self.spec.scripts[index])
         where = self.locate("scripts", index)
         kind = LANGUAGES.get(PurePosixPath(script.file).suffix.lower())
         if kind is None:
-            return _Built(None, diagnostics=(self._language(script, index),))
+            return Built(None, diagnostics=(self._language(script, index),))
         node = Node(
-            name=script.node_name,
+            name=self.part.node(script.node_name),
             kind=kind,
             where=where,
             file=script.file,
-            spec=script.to_data(),
-            places=self._places(script, index),
+            spec=node_data(self.part, script),
+            places=self._places(self.spec.scripts[index], index),
+            group=self.part.group,
         )
         if script.file not in self.sources:
             # The rule about missing files tells the author.
-            return _Built(replace(node, parameters=script.parameters or {}))
-        return self._python(node, script) if kind is NodeKind.PYTHON else self._sql(node, script)
+            return Built(replace(node, parameters=script.parameters or {}))
+        if kind is NodeKind.SQL:
+            return self._sql(node, script)
+        javascript = kind is NodeKind.JAVASCRIPT
+        look = self.analyses.javascript if javascript else self.analyses.python
+        return self._finish(node, script, *look(script.file))
 
-    def webhook(self, index: int) -> _Built:
+    def webhook(self, index: int) -> Built:
         webhook = self.spec.webhooks[index]
         where = self.locate("webhooks", index)
-        data = webhook.to_data() | {"path": webhook.url_path}
+        data = webhook_data(self.part, webhook)
         node = Node(
-            name=webhook.node_name,
+            name=self.part.node(webhook.node_name),
             kind=NodeKind.WEBHOOK,
             where=where,
             spec=data,
             content=fingerprint((), self.sources, data, None),
+            group=self.part.group,
         )
-        return _Built(node, (self._webhook_edge(webhook, node, index),))
+        own = (self._webhook_edge(webhook, node, index),)
+        return Built(node, in_whole(self.part, own), (), own)
+
+    def chart(self, index: int) -> Built:
+        chart = self.spec.charts[index]
+        file, where = self.part.path(chart.file), self.locate("charts", index, "table")
+        node = Node(
+            name=self.part.node(chart.node_name),
+            kind=NodeKind.CHART,
+            where=self.locate("charts", index),
+            file=file,
+            spec=chart.to_data() | {"table": self.part.store(chart.table)},
+            places={key: self.locate("charts", index, key) for key in ("file", "table")},
+            group=self.part.group,
+        )
+        found: list[Diagnostic] = []
+        if file in self.sources:
+            analysis, found = analyse_chart(file, self.sources[file], chart.table, where)
+            content = fingerprint((file,), self.sources, {}, None)
+            node = replace(node, analysis=analysis, content=content)
+        edge = Edge(
+            node=node.name,
+            store=chart.table,
+            port=chart.table,
+            kind=StoreKind.TABLE,
+            access=Access.READ,
+            origin=Origin.DECLARED,
+            where=where,
+        )
+        return Built(node, in_whole(self.part, (edge,)), tuple(found), (edge,))
 
     def _webhook_edge(self, webhook: WebhookSpec, node: Node, index: int) -> Edge:
         return Edge(
@@ -134,34 +217,44 @@ class _Builder:
             where=self.locate("webhooks", index, "table"),
         )
 
-    def _python(self, node: Node, script: ScriptSpec) -> _Built:
-        analysis, found = analyse_python(script.file, self.sources[script.file], self.sources)
-        return self._finish(node, script, analysis, found)
+    def _analysed(self, script: ScriptSpec) -> object:
+        match LANGUAGES.get(PurePosixPath(script.file).suffix.lower()):
+            case NodeKind.SQL:
+                return self._analysed_sql(script)
+            case NodeKind.JAVASCRIPT:
+                return self.analyses.javascript(script.file)
+            case NodeKind.PYTHON:
+                return self.analyses.python(script.file)
+            case _:
+                return None
 
-    def _sql(self, node: Node, script: ScriptSpec) -> _Built:
-        # Only apps with SQL pay for loading the parser.
-        from patterns_os.graph.sql import analyse_sql  # noqa: PLC0415 - sqlglot and jinja2 are slow to load
+    def _analysed_sql(self, script: ScriptSpec) -> "SqlScript":
+        ports = sql_names(self.part, script, self.sources[script.file])
+        values = self._app_parameters() | (script.parameters or {}) | dict(self.part.parameters)
+        return self.analyses.sql(script.file, values, ports)
 
-        ports = {port: entry.table for port, entry in (script.declared_inputs or {}).items()}
-        values = self._app_parameters() | (script.parameters or {})
-        result = analyse_sql(script.file, self.sources[script.file], values, ports)
+    def _sql(self, node: Node, script: ScriptSpec) -> Built:
+        result = self._analysed_sql(script)
         output = self._sql_output(script, result)
         node = replace(node, sql=result.statements, sql_kind=result.kind)
         if isinstance(output, Diagnostic):
             return self._finish(node, script, _without_output(result.analysis), [*result.diagnostics, output])
+        node = replace(node, traced=replace(result.traced, output=output) if result.traced else None)
         analysis = _with_output(result.analysis, output)
         return self._finish(node, script, analysis, list(result.diagnostics))
 
     def _finish(
         self, node: Node, script: ScriptSpec, analysis: Analysis, diagnostics: list[Diagnostic]
-    ) -> _Built:
+    ) -> Built:
         parameters = self._parameters(script, analysis)
         files = (script.file, *analysis.imports)
         content = fingerprint(files, self.sources, parameters, self._runtime(script))
-        node = replace(node, analysis=analysis, parameters=parameters, content=content)
+        spec = with_secrets(node.spec, parameters)
+        node = replace(node, analysis=analysis, parameters=parameters, content=content, spec=spec)
         ports = _Ports(node, script, {store.name for store in self.spec.files})
-        edges = tuple(ports.edges())
-        return _Built(node, edges, (*diagnostics, *ports.undeclared()))
+        own = tuple(ports.edges())
+        found = (*diagnostics, *ports.undeclared(), *secrets_in_sql(node))
+        return Built(node, in_whole(self.part, own), found, own)
 
     def _sql_output(self, script: ScriptSpec, result: "SqlScript") -> str | Diagnostic:
         """Give the port that a select fills; the port of the SQL itself if it names a target."""
@@ -204,6 +297,11 @@ class _Builder:
         asked = {use.name for use in analysis.uses if use.kind == "parameter"}
         shared = {name: value for name, value in self._app_parameters().items() if name in asked}
         merged = shared | (script.parameters or {})
+        # What the app around this one gives wins, and goes to the nodes that ask for it.
+        meant = merged.keys() | asked
+        merged |= {
+            name: value for name, value in self.part.parameters.items() if name in meant or analysis.unknown
+        }
         return {name: merged[name] for name in sorted(merged)}
 
     def _runtime(self, script: ScriptSpec) -> Mapping[str, Any] | None:
@@ -257,6 +355,8 @@ class _Ports:
         )
 
     def _is_declared(self, port: str, *, writes: bool) -> bool:
+        if self.script.open_ports:
+            return True
         if writes:
             return self.script.outputs is None or port in self._outputs()
         if self.script.inputs is None or port in self._inputs():
@@ -286,7 +386,7 @@ class _Ports:
 
     def _unseen_inputs(self, seen: set[tuple[str, Access]]) -> Iterator[Edge]:
         # Where the code hides what it opens, a declared input may be a stream, and needs a cursor then.
-        hidden = self.node.kind is NodeKind.PYTHON and bool(self.node.analysis.unknown)
+        hidden = self.node.kind is not NodeKind.SQL and bool(self.node.analysis.unknown)
         for port, (store, access) in self._inputs().items():
             if (port, Access.READ) not in seen:
                 guess = Access.STREAM if hidden and store not in self.files else Access.READ
@@ -345,13 +445,17 @@ def _without_output(analysis: Analysis) -> Analysis:
     return replace(analysis, uses=tuple(use for use in analysis.uses if not use.detail.get("implicit")))
 
 
-def _stores(builder: _Builder, edges: Iterable[Edge]) -> tuple[tuple[Store, ...], list[Diagnostic]]:
+def _stores(
+    parts: Iterable[Part], sources: Sources, edges: Iterable[Edge]
+) -> tuple[tuple[Store, ...], list[Diagnostic]]:
     stores: dict[tuple[StoreKind, str], Store] = {}
     diagnostics: list[Diagnostic] = []
-    for index, spec in enumerate(builder.spec.stores):
-        store, found = _declared_store(spec, builder.locate("stores", index))
-        stores.setdefault((store.kind, spec.name), store)
-        diagnostics += found
+    for part in parts:
+        for index, spec in enumerate(part.spec.stores):
+            store, found = _declared_store(spec, part, sources, index)
+            store = replace(store, name=part.store(spec.name, store.kind), group=part.owner(spec.name))
+            stores.setdefault((store.kind, store.name), store)
+            diagnostics += found
     for edge in sorted(edges, key=lambda edge: (edge.access is not Access.WRITE, edge.where)):
         implied = Store(name=edge.store, kind=edge.kind, declared=False, where=edge.where)
         stores.setdefault((edge.kind, edge.store), implied)
@@ -359,12 +463,14 @@ def _stores(builder: _Builder, edges: Iterable[Edge]) -> tuple[tuple[Store, ...]
 
 
 def _declared_store(
-    spec: TableStoreSpec | FileStoreSpec, where: Location
+    spec: TableStoreSpec | FileStoreSpec, part: Part, sources: Sources, index: int
 ) -> tuple[Store, tuple[Diagnostic, ...]]:
+    where = part.locate("stores", index)
     if not isinstance(spec, TableStoreSpec):
         kind = StoreKind.FILE
         return Store(name=spec.name, kind=kind, declared=True, where=where, storage=spec.storage_name), ()
-    schema, found = declared_schema(spec, where)
+    locate = partial(part.locate, "stores", index)
+    schema, found = declared_schema(spec, sources, lambda path: locate(*path), part.path)
     store = Store(
         name=spec.name,
         kind=StoreKind.TABLE,

@@ -6,7 +6,7 @@ that it can have is proven.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from patterns_os.diagnostics import Diagnostic, Location, quote, sort_diagnostics
@@ -81,7 +81,7 @@ class Lineage:
 Shapes = Mapping[str, Mapping[str, str | None] | None]
 """Port → column → column type (`None`: not proven); `None` for a port whose columns are not known."""
 
-Traced = tuple[tuple[ColumnFlow, ...], tuple[ColumnRead, ...], tuple[Diagnostic, ...]]
+Traced = tuple[Sequence[ColumnFlow], Sequence[ColumnRead], tuple[Diagnostic, ...]]
 """What a SQL node writes and reads, by port, and what is wrong with it."""
 
 SqlTracer = Callable[[Node, Shapes], Traced]
@@ -146,7 +146,7 @@ class _Tracing:
 
     def _of_node(
         self, node: Node, inputs: Mapping[str, str]
-    ) -> tuple[tuple[ColumnFlow, ...], tuple[ColumnRead, ...]]:
+    ) -> tuple[Sequence[ColumnFlow], Sequence[ColumnRead]]:
         if node.traced is None:
             return node.analysis.flows, node.analysis.reads
         shapes = {port: self._known_columns(table) for port, table in inputs.items()}

@@ -41,16 +41,17 @@ class Stored(Sequence[Item], Generic[Item]):
 
     __slots__ = ("_bytes", "_items")
 
-    def __init__(self, pickled: bytes) -> None:
+    def __init__(self, pickled: bytes, items: tuple[Item, ...] | None = None) -> None:
         self._bytes = pickled
-        self._items: tuple[Item, ...] | None = None
+        self._items = items
 
     @classmethod
     def of(cls, items: Sequence[Item]) -> "Sequence[Item]":
         """Give the items in stored form; none and stored ones stay as they are."""
         if not items or isinstance(items, Stored):
             return items
-        return cls(pickle.dumps(tuple(items), pickle.HIGHEST_PROTOCOL))
+        known = tuple(items)
+        return cls(pickle.dumps(known, pickle.HIGHEST_PROTOCOL), known)
 
     def __reduce__(self) -> tuple[type["Stored[Item]"], tuple[bytes]]:
         """Pickle as it is."""

@@ -4,7 +4,7 @@ A *use* is what one place in a script says it does with a store; an *edge* is wh
 node and a store. Declared edges win over inferred ones.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
@@ -28,6 +28,8 @@ class NodeKind(StrEnum):
     JAVASCRIPT = "javascript"
     WEBHOOK = "webhook"
     CHART = "chart"
+    APP = "app"
+    """An included app as a picture shows it: one node for all of its own. No graph that is built has any."""
 
 
 class StoreKind(StrEnum):
@@ -184,8 +186,8 @@ class Analysis:
     unknown: tuple[Unknown, ...] = ()
     statement: str | None = None
     imports: tuple[str, ...] = ()
-    flows: tuple[ColumnFlow, ...] = ()
-    reads: tuple[ColumnRead, ...] = ()
+    flows: Sequence[ColumnFlow] = ()
+    reads: Sequence[ColumnRead] = ()
     observations: tuple[Observation, ...] = ()
 
 
