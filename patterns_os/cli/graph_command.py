@@ -11,6 +11,7 @@ from patterns_os.cli.console import note, say, width
 from patterns_os.composition.authoring import find_app, load
 from patterns_os.diagnostics import has_errors, quote
 from patterns_os.errors import CompileError, PermanentError, UsageError
+from patterns_os.graph.groups import collapse_groups
 from patterns_os.graph.lineage import Lineage
 from patterns_os.graph.lineage_paths import lineage_data
 from patterns_os.graph.lineage_render import render_columns, render_columns_svg
@@ -49,10 +50,14 @@ def graph(
     columns: Annotated[
         bool, typer.Option("--columns", help="Show the columns of each table and where each comes from.")
     ] = False,
+    expand: Annotated[
+        bool, typer.Option("--expand", help="Show the nodes of included apps instead of one box for each.")
+    ] = False,
 ) -> None:
     """Draw the app's graph: nodes, tables, and what triggers what.
 
-    It is drawn as far as the app is understood, mistakes or not; `patterns compile` lists those.
+    An included app is one box; as JSON, and with its columns, the graph is always whole. It is drawn as far as
+    the app is understood, mistakes or not; `patterns compile` lists those.
     """
     wanted = form or _form_of(output)
     compiled = load(find_app(Path.cwd()))
@@ -61,7 +66,9 @@ def graph(
     if columns:
         text = _drawn_columns(compiled.graph, compiled.lineage, wanted)
     else:
-        text = _drawn(compiled.graph, wanted, 100 if output else width())
+        is_whole = expand or wanted is Form.JSON
+        drawn = compiled.graph if is_whole else collapse_groups(compiled.graph)
+        text = _drawn(drawn, wanted, 100 if output else width())
     if output is None:
         say(text)
     else:

@@ -12,8 +12,6 @@ from patterns_os.graph.vertices import Access, Edge, Node, NodeKind, Store, Stor
 from patterns_os.manifest.interpolation import placeholders, secret_behind
 from patterns_os.manifest.spec import (
     ScriptSpec,
-    StoreSpec,
-    TableStoreSpec,
     TableTriggerSpec,
     WebhookSpec,
 )
@@ -98,14 +96,6 @@ def sql_names(part: Part, script: ScriptSpec, source: bytes) -> dict[str, str]:
         word for found in _WORD.findall(source.decode(errors="replace")) for word in (found, found.lower())
     }
     return {name: part.store(ports.get(name, name)) for name in sorted(words | ports.keys())}
-
-
-def store_of(part: Part, store: StoreSpec) -> StoreSpec:
-    """Give a store of an included app with the path of its schema's file among all files."""
-    schema = store.row_schema if isinstance(store, TableStoreSpec) else None
-    if part.parent is None or not isinstance(schema, str) or not _IN_FILE.search(schema):
-        return store
-    return store.model_copy(update={"row_schema": part.path(schema)})
 
 
 def in_whole(part: Part, edges: Iterable[Edge]) -> tuple[Edge, ...]:
@@ -353,4 +343,3 @@ def _within(group: str | None, part: Part) -> bool:
 
 
 _WORD: Final = re.compile(r"[A-Za-z_]\w*")
-_IN_FILE: Final = re.compile(r"\.(?:py|json|yml|yaml)(?:[:#]|$)")

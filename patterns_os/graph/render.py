@@ -33,17 +33,34 @@ def render_terminal(graph: Graph, width: int = 100) -> str:
 
 
 def render_mermaid(graph: Graph) -> str:
-    """Give the graph as a Mermaid flowchart; dotted arrows are reads that do not trigger."""
+    """Give the graph as a Mermaid flowchart; dotted arrows are reads that do not trigger.
+
+    What belongs to an included app stands in a frame of its own.
+    """
     names = {vertex: f"v{index}" for index, vertex in enumerate(_vertices(graph))}
-    kinds = {node.name: node.kind for node in graph.nodes}
-    lines = ["flowchart LR"]
-    for (group, name), key in names.items():
-        start, end = _MERMAID["webhook" if kinds.get(name) is NodeKind.WEBHOOK and group == "node" else group]
-        lines.append(f'  {key}{start}"{_mermaid_text(name)}"{end}')
+    lines = ["flowchart LR", *_mermaid_boxes(graph, names)]
     for arrow in _arrows(graph):
         line = "-->" if arrow.solid else "-.->"
         lines.append(f"  {names[arrow.start]} {line} {names[arrow.end]}")
     return "\n".join(lines) + "\n"
+
+
+def _mermaid_boxes(graph: Graph, names: Mapping[Vertex, str]) -> Iterator[str]:
+    kinds = {node.name: str(node.kind) for node in graph.nodes}
+    groups: dict[Vertex, str | None] = {("node", node.name): node.group for node in graph.nodes}
+    groups |= {(str(store.kind), store.name): store.group for store in graph.stores}
+    frames: dict[str | None, list[Vertex]] = defaultdict(list)
+    for vertex in names:
+        frames[groups.get(vertex)].append(vertex)
+    for index, (frame, vertices) in enumerate(sorted(frames.items(), key=lambda item: item[0] or "")):
+        if frame is not None:
+            yield f'  subgraph g{index}["{_mermaid_text(frame)}"]'
+        for vertex in vertices:
+            form = kinds[vertex[1]] if vertex[0] == "node" else vertex[0]
+            start, end = _MERMAID.get(form, _MERMAID["node"])
+            yield f'  {names[vertex]}{start}"{_mermaid_text(vertex[1])}"{end}'
+        if frame is not None:
+            yield "  end"
 
 
 def render_json(graph: Graph) -> dict[str, Any]:
@@ -179,7 +196,12 @@ def _line(graph: Graph, branch: _Branch) -> _Line:
 def _detail(graph: Graph, node: Node) -> str:
     if node.kind is NodeKind.WEBHOOK:
         return f"POST {node.spec.get('path', '')}"
+    if node.kind is NodeKind.CHART:
+        return node.file or ""
     parts = [node.file or "", _when(graph, node)]
+    if node.kind is NodeKind.APP:
+        count = node.spec.get("nodes", 0)
+        parts[0] = f"{count} node{'' if count == 1 else 's'}"
     if node.analysis.unknown:
         parts.append("opens tables that its code does not tell")
     return " · ".join(part for part in parts if part)
@@ -250,6 +272,7 @@ def _node_data(graph: Graph, node: Node) -> dict[str, Any]:
     return {
         "name": node.name,
         "kind": str(node.kind),
+        "group": node.group,
         "file": node.file,
         "trigger": node.spec.get("trigger"),
         "path": node.spec.get("path") if node.kind is NodeKind.WEBHOOK else None,
@@ -265,6 +288,7 @@ def _store_data(store: Store) -> dict[str, Any]:
     return {
         "name": store.name,
         "kind": str(store.kind),
+        "group": store.group,
         "declared": store.declared,
         "schema": {name: str(kind) for name, kind in store.schema.columns.items()} if store.schema else None,
         "unique_on": list(store.unique_on),
@@ -275,6 +299,8 @@ def _store_data(store: Store) -> dict[str, Any]:
 _MERMAID = {
     "node": ("[", "]"),
     "webhook": ("([", "])"),
+    "app": ("[[", "]]"),
+    "chart": ("{{", "}}"),
     "table": ("[(", ")]"),
     "file": ("[/", "/]"),
 }
@@ -364,13 +390,14 @@ def _svg_box(graph: Graph, vertex: Vertex, box: _Box) -> str:
     kind = str(node.kind) if node else group
     label = _printable(name)
     shown = label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…"
+    told = f"{kind} in {_printable(node.group)}" if node and node.group else kind
     radius = 22 if kind == "webhook" else 8 if node else 2
     middle = box.x + box.width // 2
     return (
         f'<g class="{kind}"><title>{_svg_text(f"{kind} {label}")}</title>'
         f'<rect x="{box.x}" y="{box.y}" width="{box.width}" height="{_BOX_HEIGHT}" rx="{radius}"/>'
         f'<text x="{middle}" y="{box.y + 19}">{_svg_text(shown)}</text>'
-        f'<text class="kind" x="{middle}" y="{box.y + 34}">{kind}</text></g>'
+        f'<text class="kind" x="{middle}" y="{box.y + 34}">{_svg_text(told)}</text></g>'
     )
 
 
@@ -384,10 +411,12 @@ _STYLE = (
     "rect{fill:#fff;stroke:#8b95a5;stroke-width:1.2}"
     ".table rect,.file rect{fill:#f1f5f9;stroke:#cbd5e1}.webhook rect{fill:#ecfdf5;stroke:#34a37a}"
     ".python rect,.sql rect{fill:#eef2ff;stroke:#6672d6}"
+    ".app rect{fill:#fff7ed;stroke:#c97b2f;stroke-width:2}.chart rect{fill:#fdf2f8;stroke:#c2559a}"
     ".arrow{fill:none;stroke:#8b95a5;stroke-width:1.4}.dotted{stroke-dasharray:3 4}.head{fill:#8b95a5}"
     "@media(prefers-color-scheme:dark){text{fill:#e6edf3}text.kind{fill:#9aa5b1}"
     ".table rect,.file rect{fill:#1f2630;stroke:#465160}.webhook rect{fill:#12312a;stroke:#34a37a}"
-    ".python rect,.sql rect{fill:#20254a;stroke:#6672d6}}"
+    ".python rect,.sql rect{fill:#20254a;stroke:#6672d6}.app rect{fill:#3a2713;stroke:#c97b2f}"
+    ".chart rect{fill:#3a1730;stroke:#c2559a}}"
 )
 
 
