@@ -34,7 +34,7 @@ def _lines(text: str, width: int) -> Iterator[str]:
             if is_code and name:
                 yield styled(f"    {name}", "quiet")
         elif is_code:
-            yield f"    {line}"
+            yield f"    {line}".rstrip()
         else:
             yield _heading(line) if line.startswith("#") else ""
 

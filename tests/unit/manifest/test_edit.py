@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from patterns_os.errors import CompileError, InternalError
 from patterns_os.manifest.document import join_pointer, parse_document
-from patterns_os.manifest.edit import append_item, remove_item, set_value
+from patterns_os.manifest.edit import append_item, remove_item, rename_key, set_value
 
 scalars = st.one_of(
     st.none(),
@@ -238,6 +238,17 @@ def test_true_and_one_are_not_the_same():
     assert edited(set_value, '{"n": 1}', "/n", True) == '{"n": true}'
 
 
+@pytest.mark.parametrize(
+    ("before", "pointer", "after"),
+    [
+        ('{"a": 1, /* c */ "b" : [2]}', "/b", '{"a": 1, /* c */ "x" : [2]}'),
+        ('{"s": [{"b": {}, "a": 1}]}', "/s/0/b", '{"s": [{"x": {}, "a": 1}]}'),
+    ],
+)
+def test_a_renamed_key_keeps_its_value_and_its_place(before, pointer, after):
+    assert edited(rename_key, before, pointer, "x") == after
+
+
 def test_a_file_with_mistakes_is_not_edited():
     with pytest.raises(CompileError) as caught:
         edited(append_item, '{"s": [1 2]}', "/s", 3)
@@ -252,6 +263,8 @@ def test_a_file_with_mistakes_is_not_edited():
         (set_value, ("/n/x", 1), '"/n/x" is not inside an object'),
         (remove_item, ("/x",), '"/x" does not exist'),
         (remove_item, ("",), '"" does not exist'),
+        (rename_key, ("/n", "n"), '"/n" cannot become "n"'),
+        (rename_key, ("/x", "y"), '"/x" cannot become "y"'),
         (set_value, ("/n", float("nan")), "the edited file does not hold what was meant"),
         (set_value, ("/n", "\ud800"), "the edited file does not hold what was meant"),
     ],

@@ -118,6 +118,14 @@ def test_named_tables_trigger_instead_of_all_streams():
     assert node.when == "all"
 
 
+def test_a_node_that_bounds_its_circle_is_triggered_by_what_it_writes():
+    source = 'from patterns import *\nt = Table("t", "w")\nfor row in t.as_stream(): t.append(row)'
+    node = planned({"max_hops": 3}, source)
+
+    assert node.max_hops == 3
+    assert triggering(node) == ["t"]
+
+
 def test_a_cron_that_cannot_be_kept_is_an_error_at_its_place():
     trigger = {"cron": "0 9 * * 1", "timezone": "Mars"}
     plan, diagnostics = build(
