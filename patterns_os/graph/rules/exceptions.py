@@ -22,6 +22,11 @@ from patterns_os.graph.rules.rule import Checked
 FIRST_LINES: Final = 10
 """Where a comment about the whole file may stand."""
 
+ABOUT_ROWS: Final = frozenset(
+    {"meaning-mismatch", "missing-column", "null-column", "type-mismatch", "undeclared-column"}
+)
+"""Errors that no rule finds and that an app can live with: rows that do not fit are refused one by one."""
+
 
 def apply_exceptions(
     found: Iterable[Diagnostic], checked: Checked, codes: AbstractSet[str]
@@ -41,13 +46,15 @@ def apply_exceptions(
     if not has_errors(left):
         left += _in_vain(checked, ignores, used, codes)
     severities = checked.configuration.rules if checked.configuration else {}
-    return (*_with_severities(left, severities), *_wrong_severities(checked, severities, codes))
+    return (*_with_severities(left, severities), *_wrong_severities(left, checked, severities, codes))
 
 
 def can_be_ignored(diagnostic: Diagnostic) -> bool:
     """Tell whether the app can run although it has this finding."""
     rule = BY_CODE.get(diagnostic.code)
-    return diagnostic.severity is Severity.WARNING if rule is None else rule.can_be_ignored
+    if rule is not None:
+        return rule.can_be_ignored
+    return diagnostic.severity is Severity.WARNING or diagnostic.code in ABOUT_ROWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +126,11 @@ def _with_severities(found: Iterable[Diagnostic], severities: Mapping[str, str])
 
 
 def _wrong_severities(
-    checked: Checked, severities: Mapping[str, str], codes: AbstractSet[str]
+    found: Iterable[Diagnostic], checked: Checked, severities: Mapping[str, str], codes: AbstractSet[str]
 ) -> Iterator[Diagnostic]:
+    needed = {rule.code for rule in BY_CODE.values() if not rule.can_be_ignored}
+    needed |= {diagnostic.code for diagnostic in found if not can_be_ignored(diagnostic)}
     for code, asked in severities.items():
-        rule = BY_CODE.get(code)
         where = checked.in_configuration(f"/rules/{code}")
         if code not in codes:
             yield Diagnostic(
@@ -131,7 +139,7 @@ def _wrong_severities(
                 where=where,
                 hint=did_you_mean(code, codes) or "`patterns explain` lists all codes",
             )
-        elif rule is not None and not rule.can_be_ignored and asked != Severity.ERROR:
+        elif code in needed and asked != Severity.ERROR:
             yield Diagnostic(
                 code="needed-rule",
                 message=f"{quote(code)} stays an error: an app with such a finding cannot run.",

@@ -19,6 +19,21 @@ _KEYS: Final = {
     "a Google key": r"AIza[0-9A-Za-z_-]{35}",
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
 }
+_BEGINNINGS: Final = (
+    "sk-",
+    "k_live_",
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "glpat-",
+    "xox",
+    "AKIA",
+    "AIza",
+    "-----BEGIN ",
+)
 _KEY: Final = re.compile(rf"(?<![\w-])(?:{'|'.join(f'({pattern})' for pattern in _KEYS.values())})")
 
 
@@ -132,7 +147,8 @@ def secrets_in_text(checked: Checked) -> Iterator[Finding]:
         file: checked.sources[file].decode("utf-8", errors="replace") for file in _code_of(checked)
     }
     for file, text in files.items():
-        for found in _KEY.finditer(text):
+        # Nearly all files hold nothing of the kind, and a search for plain text is a hundred times as fast.
+        for found in _KEY.finditer(text) if any(beginning in text for beginning in _BEGINNINGS) else ():
             line = text.count("\n", 0, found.start()) + 1
             column = found.start() - text.rfind("\n", 0, found.start())
             yield Finding(

@@ -151,3 +151,12 @@ def test_codes_in_patterns_json_exist_and_can_be_turned_off():
             'finding cannot run.\n  hint: remove it from "rules", and see `patterns explain cycle`'
         ),
     ]
+
+
+def test_errors_of_the_files_themselves_stay_errors():
+    files = {"a.py": "def (:\n"}
+
+    assert codes(files, {"scripts": [{"file": "a.py"}]}, {"script-syntax": "off"}) == [
+        "error[script-syntax]",
+        "error[needed-rule]",
+    ]
