@@ -58,7 +58,8 @@ def propose(
         against: Number or hash of another version to compare with, `None` for the active one.
     """
     sources = source_contents(plan, compiled.sources)
-    uses = column_uses(compiled.graph) if compiled.graph is not None else {}
+    graph, lineage = compiled.graph, compiled.lineage
+    uses = column_uses(graph, lineage) if graph is not None and lineage is not None else {}
     before, facts = _deployed(database, plan.app, against)
     contents = {**(before.sources if before else {}), **sources}
     diff = diff_plans(before.plan if before else None, plan, facts, contents=contents, uses=uses, drop=drop)

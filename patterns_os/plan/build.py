@@ -3,12 +3,23 @@
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 from patterns_os import __version__
 from patterns_os.diagnostics import Diagnostic, has_errors, quote, sort_diagnostics
+from patterns_os.graph.lineage import Lineage
 from patterns_os.graph.sources import Sources
-from patterns_os.graph.vertices import EVERY_COLUMN, Access, Edge, Graph, Node, NodeKind, Store, StoreKind
+from patterns_os.graph.vertices import (
+    EVERY_COLUMN,
+    Access,
+    ColumnFlow,
+    Edge,
+    Graph,
+    Node,
+    NodeKind,
+    Store,
+    StoreKind,
+)
 from patterns_os.manifest.configuration import ConfigurationSpec, ModelBindingSpec
 from patterns_os.plan.spec import (
     Plan,
@@ -26,6 +37,11 @@ from patterns_os.plan.spec import (
 CronParser = Callable[[str, str], object]
 """Reads a cron expression in a time zone; `ValueError` with a sentence if it never comes."""
 
+_KINDS: Mapping[NodeKind, Literal["python", "sql", "javascript"]] = {
+    NodeKind.PYTHON: "python",
+    NodeKind.SQL: "sql",
+    NodeKind.JAVASCRIPT: "javascript",
+}
 TEXT_MODELS = frozenset({"chat", "next-token-text"})
 
 
@@ -34,6 +50,8 @@ def build_plan(
     configuration: ConfigurationSpec | None,
     parse_cron: CronParser | None = None,
     sources: Sources | None = None,
+    *,
+    lineage: Lineage | None = None,
 ) -> tuple[Plan | None, tuple[Diagnostic, ...]]:
     """Give the plan of an app, or `None` with what is wrong.
 
@@ -45,6 +63,7 @@ def build_plan(
         parse_cron: Tells whether a cron can be kept: triggers know, and the plan does not. Without it only
             the shape of crons is checked, by whoever read the manifest.
         sources: The files of the app; without them the plan does not say which files its nodes run.
+        lineage: Where columns come from; without it the plan does not say which columns its nodes give.
     """
     found: list[Diagnostic] = []
     files = _Files(sources if sources is not None else Sources({}), configuration)
@@ -53,7 +72,10 @@ def build_plan(
     nodes = [node for node in graph.nodes if node.kind not in {NodeKind.WEBHOOK, NodeKind.CHART}]
     plan = Plan(
         app=graph.app,
-        nodes=tuple(files.joined(_node(graph, node, text_model, parse_cron, found), node) for node in nodes),
+        nodes=tuple(
+            _with_columns(files.joined(_node(graph, node, text_model, parse_cron, found), node), lineage)
+            for node in nodes
+        ),
         tables=tuple(_table(store) for store in graph.stores if store.kind is StoreKind.TABLE),
         webhooks=tuple(_webhook(node) for node in graph.nodes if node.kind is NodeKind.WEBHOOK),
         charts=tuple(_chart(node) for node in graph.nodes if node.kind is NodeKind.CHART),
@@ -74,11 +96,11 @@ def _node(
     trigger = spec.get("trigger")
     return PlannedNode(
         name=node.name,
-        kind="sql" if node.kind is NodeKind.SQL else "python",
+        kind=_KINDS[node.kind],
         file=node.file or "",
         content=node.content,
         inputs=inputs,
-        outputs=_outputs(node, edges),
+        outputs=_outputs(edges),
         files={edge.port: edge.store for edge in edges if edge.kind is StoreKind.FILE},
         when=trigger.get("when", "any") if isinstance(trigger, Mapping) else "any",
         cron=cron,
@@ -169,22 +191,31 @@ def _triggering(node: Node, inputs: list[Edge], written: set[str]) -> set[str]:
     return tables & streamed if streamed else tables
 
 
-def _outputs(node: Node, edges: Iterable[Edge]) -> tuple[PlannedOutput, ...]:
+def _outputs(edges: Iterable[Edge]) -> tuple[PlannedOutput, ...]:
     written = {
         (edge.store, edge.port)
         for edge in edges
         if edge.kind is StoreKind.TABLE and edge.access is Access.WRITE
     }
-    return tuple(
-        PlannedOutput(table=store, port=port, columns=_columns(node, port)) for store, port in sorted(written)
-    )
+    return tuple(PlannedOutput(table=store, port=port) for store, port in sorted(written))
 
 
-def _columns(node: Node, port: str) -> dict[str, str | None] | None:
-    """Give the columns that the node is proven to give there, `None` where there may be others."""
+def _with_columns(planned: PlannedNode, lineage: Lineage | None) -> PlannedNode:
+    """Give the node with the columns that it is proven to give."""
+    flows = lineage.flows.get(planned.name, ()) if lineage is not None else ()
+    if not flows:
+        return planned
+    outputs = [
+        given.model_copy(update={"columns": _columns(flows, given.table)}) for given in planned.outputs
+    ]
+    return planned.model_copy(update={"outputs": tuple(outputs)})
+
+
+def _columns(flows: Iterable[ColumnFlow], table: str) -> dict[str, str | None] | None:
+    """Give name → type of the columns that go there, `None` where there may be others."""
     types: dict[str, set[str | None]] = {}
-    for flow in node.analysis.flows:
-        if flow.table == port:
+    for flow in flows:
+        if flow.table == table:
             types.setdefault(flow.column, set()).add(flow.type)
     if not types or EVERY_COLUMN in types:
         return None
@@ -252,7 +283,9 @@ def _table(store: Store) -> PlannedTable:
 
 def _chart(node: Node) -> PlannedChart:
     spec = node.spec
-    return PlannedChart(name=node.name, file=node.file or "", table=str(spec["table"]), title=spec.get("title"))
+    return PlannedChart(
+        name=node.name, file=node.file or "", table=str(spec["table"]), title=spec.get("title")
+    )
 
 
 def _webhook(node: Node) -> PlannedWebhook:

@@ -20,6 +20,7 @@ from patterns_os.plan.spec import (
     PlannedWebhook,
     PlanPart,
 )
+from patterns_os.plan.statements import added_columns
 
 Contents = Mapping[str, bytes]
 """Bytes of source files by their hash; a file that is not there can't be proven to be formatted only."""
@@ -27,7 +28,10 @@ Contents = Mapping[str, bytes]
 LOOKS = "formatting"
 """The reason of a change that changes no behaviour."""
 
-TUNING = frozenset({LOOKS, "retries", "timeout", "on-error", "isolation", "start", "trigger", "title"})
+ADDS = "adds-columns"
+"""The reason of new code that leaves rows and columns as they are, and adds columns."""
+
+TUNING = frozenset({LOOKS, ADDS, "retries", "timeout", "on-error", "isolation", "start", "trigger", "title"})
 """Reasons that leave alone what is written."""
 
 
@@ -74,7 +78,7 @@ class Detail:
 def node_details(before: PlannedNode, after: PlannedNode, contents: Contents) -> Iterator[Detail]:
     """Give what differs between two versions of a node."""
     files = list(_source_details(before, after, contents))
-    yield from files
+    yield from _with_additions(before, after, files)
     yield from _runtime_details(before.runtime, after.runtime)
     yield from _value_details("parameter", before.parameters, after.parameters)
     yield from _trigger_details(before, after)
@@ -205,6 +209,18 @@ def _source_detail(
         return Detail(why="code", text=f"code: {path}")
     how = "imports" if before is None else "no longer imports" if after is None else "imported module:"
     return Detail(why="import", text=f"{how} {path}")
+
+
+def _with_additions(before: PlannedNode, after: PlannedNode, files: list[Detail]) -> Iterator[Detail]:
+    """Give the details of files; new code that only adds columns is told apart."""
+    is_select = before.sql_kind == after.sql_kind == "select" and before.parameters == after.parameters
+    for detail in files:
+        added = added_columns(before.sql, after.sql) if is_select and detail.why == "code" else ()
+        if added:
+            text = f"{detail.text}, which only adds {_quoted(added)}"
+            yield Detail(why=ADDS, text=text)
+        else:
+            yield detail
 
 
 def _runtime_details(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Iterator[Detail]:

@@ -1,12 +1,13 @@
 """Who is downstream of a change: which nodes rely on a table or a column, and which feel a change from afar."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from patterns_os.diagnostics import quote
-from patterns_os.graph.vertices import EVERY_COLUMN, Access, Graph, NodeKind, StoreKind
-from patterns_os.plan.differences import LOOKS, READERS, SENDERS, TUNING, WRITERS, Detail
+from patterns_os.graph.lineage import Lineage
+from patterns_os.graph.vertices import EVERY_COLUMN, Graph, NodeKind
+from patterns_os.plan.differences import READERS, SENDERS, TUNING, WRITERS, Detail
 from patterns_os.plan.spec import Plan, PlannedNode
 
 
@@ -48,22 +49,21 @@ class Affected:
         return {"node": self.node, "through": list(self.through), "category": self.category}
 
 
-def column_uses(graph: Graph) -> dict[tuple[str, str], ColumnUse]:
+def column_uses(graph: Graph, lineage: Lineage) -> dict[tuple[str, str], ColumnUse]:
     """Give what the scripts of an app are seen to ask of tables."""
     found: dict[tuple[str, str], ColumnUse] = {}
     for node in graph.nodes:
+        flows = lineage.flows.get(node.name, ())
         asked: dict[str, set[str]] = {}
-        for read in node.analysis.reads:
+        for read in lineage.reads.get(node.name, ()):
             asked.setdefault(read.table, set()).add(read.column)
-        for source in (source for flow in node.analysis.flows for source in flow.sources):
+        for source in (source for flow in flows for source in flow.sources):
             asked.setdefault(source.table, set()).add(source.column)
-        is_hidden = bool(node.analysis.unknown) or any(flow.unknown for flow in node.analysis.flows)
-        for edge in graph.edges_of(node.name):
-            if edge.kind is StoreKind.TABLE and edge.access is not Access.WRITE and edge.port in asked:
-                columns = frozenset(asked[edge.port])
-                # Only of a statement everything that it asks for is in the text.
-                is_whole = node.kind is NodeKind.SQL and not is_hidden and EVERY_COLUMN not in columns
-                found[node.name, edge.store] = ColumnUse(columns=columns, is_whole=is_whole)
+        is_hidden = bool(node.analysis.unknown) or any(flow.unknown for flow in flows)
+        for table, names in asked.items():
+            # Only of a statement everything that it asks for is in the text.
+            is_whole = node.kind is NodeKind.SQL and not is_hidden and EVERY_COLUMN not in names
+            found[node.name, table] = ColumnUse(columns=frozenset(names), is_whole=is_whole)
     return found
 
 
@@ -142,12 +142,12 @@ def _ways(
 def _changes_values(details: Iterable[Detail]) -> bool:
     """Tell whether what the node writes may be other than before. A node without details is new."""
     found = list(details)
-    return not found or any(detail.why not in TUNING for detail in found)
+    return not found or any(detail.why not in TUNING and not _is_gain(detail) for detail in found)
 
 
-def is_formatting(details: Collection[Detail]) -> bool:
-    """Tell whether nothing but looks has changed."""
-    return bool(details) and all(detail.why == LOOKS for detail in details)
+def _is_gain(detail: Detail) -> bool:
+    """Tell whether a column comes to those that are there."""
+    return detail.why == "gives" and detail.column is not None and not detail.harms
 
 
 def told_victims(detail: Detail) -> str:
