@@ -25,6 +25,18 @@ _NEW_CONFIGURATION = f'{{\n  "$schema": "{CONFIGURATION_SCHEMA_URL}"\n}}\n'.enco
 # What a new script lacks of models is told with the command that mends it.
 _ABOUT_MODELS = frozenset({"no-text-model", "unknown-model"})
 
+# What has just been added is not used yet: that is for `patterns compile` to tell, when all is there.
+_NOT_USED_YET = frozenset(
+    {
+        "unlisted-script",
+        "unused-model",
+        "unused-parameter",
+        "unused-runtime",
+        "unused-storage",
+        "unused-store",
+    }
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Editing:
@@ -116,7 +128,7 @@ def tell_findings(editing: Editing, compiled: Compiled, *, models_told: bool = F
     """
     known = {(found.code, found.message) for found in editing.known}
     for found in compiled.diagnostics:
-        is_told = models_told and found.code in _ABOUT_MODELS
+        is_told = (models_told and found.code in _ABOUT_MODELS) or found.code in _NOT_USED_YET
         if (found.code, found.message) not in known and not is_told:
             click.echo(render_diagnostic(found), err=True)
     errors = [found for found in compiled.diagnostics if found.severity is Severity.ERROR]

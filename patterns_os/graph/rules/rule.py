@@ -47,7 +47,7 @@ class Checked:
         """Whether all that the scripts touch is known, so that "nobody uses it" can be said."""
         # What an app that is included makes of the names of this one is not looked into.
         built = all(self.graph.node(script.node_name) and not script.includes for script in self.spec.scripts)
-        return built and all(self.understands(node) for node in self.graph.nodes)
+        return bool(self.graph.nodes) and built and all(self.understands(node) for node in self.graph.nodes)
 
     @cached_property
     def writers(self) -> Mapping[tuple[StoreKind, str], tuple[Edge, ...]]:
