@@ -7,17 +7,15 @@ compiled before needs none of them.
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from patterns_os.diagnostics import Diagnostic
 from patterns_os.graph.lineage import Shapes, Traced
 from patterns_os.graph.memo import Answer, Forgetful, Memo, Stored, remember
 from patterns_os.graph.python import analyse_python
 from patterns_os.graph.sources import Sources
+from patterns_os.graph.sql_script import SqlScript
 from patterns_os.graph.vertices import Analysis, Node
-
-if TYPE_CHECKING:
-    from patterns_os.graph.sql import SqlScript
 
 NOTHING = Sources({})
 
@@ -37,7 +35,7 @@ class Analyses:
         """Give what a JavaScript or TypeScript script touches (`analyse_javascript`)."""
         return self._of_file("javascript", file, _javascript)
 
-    def sql(self, file: str, parameters: Mapping[str, Any], ports: Mapping[str, str]) -> "SqlScript":
+    def sql(self, file: str, parameters: Mapping[str, Any], ports: Mapping[str, str]) -> SqlScript:
         """Give what a SQL script touches and runs (`analyse_sql`)."""
         question = _question("sql", file, parameters, ports)
         return remember(self.memo, question, self.sources, lambda seen: _sql(file, seen, parameters, ports))
@@ -70,7 +68,7 @@ def _javascript(file: str, sources: Sources) -> tuple[Analysis, list[Diagnostic]
     return _packed(analysis), found
 
 
-def _sql(file: str, sources: Sources, parameters: Mapping[str, Any], ports: Mapping[str, str]) -> "SqlScript":
+def _sql(file: str, sources: Sources, parameters: Mapping[str, Any], ports: Mapping[str, str]) -> SqlScript:
     from patterns_os.graph.sql import analyse_sql  # noqa: PLC0415 - sqlglot and jinja2 are slow to load
 
     return analyse_sql(file, sources[file], parameters, ports)

@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from patterns_os.diagnostics import Diagnostic, Location, did_you_mean, quote, sort_diagnostics
 from patterns_os.graph.analyses import Analyses
@@ -31,6 +31,7 @@ from patterns_os.graph.included import (
 from patterns_os.graph.parts import Part, find_parts
 from patterns_os.graph.schemas import declared_schema
 from patterns_os.graph.sources import Sources
+from patterns_os.graph.sql_script import SqlScript
 from patterns_os.graph.topology import topological_order
 from patterns_os.graph.vertices import (
     Access,
@@ -47,9 +48,6 @@ from patterns_os.graph.vertices import (
 from patterns_os.manifest.configuration import ConfigurationSpec
 from patterns_os.manifest.parse import Parsed
 from patterns_os.manifest.spec import FileStoreSpec, ManifestSpec, ScriptSpec, TableStoreSpec, WebhookSpec
-
-if TYPE_CHECKING:
-    from patterns_os.graph.sql import SqlScript
 
 LANGUAGES: Mapping[str, NodeKind] = {
     ".py": NodeKind.PYTHON,
@@ -105,7 +103,7 @@ def build_graph(
         nodes=nodes,
         stores=stores,
         edges=edges,
-        models={model.name: model.to_data() for part in reversed(parts) for model in part.spec.models},
+        models=_models(parts),
         order=topological_order(nodes, edges),
     )
     return graph, sort_diagnostics([*(one for done in built for one in done.diagnostics), *found])
@@ -228,7 +226,7 @@ class _Builder:
             case _:
                 return None
 
-    def _analysed_sql(self, script: ScriptSpec) -> "SqlScript":
+    def _analysed_sql(self, script: ScriptSpec) -> SqlScript:
         ports = sql_names(self.part, script, self.sources[script.file])
         values = self._app_parameters() | (script.parameters or {}) | dict(self.part.parameters)
         return self.analyses.sql(script.file, values, ports)
@@ -256,7 +254,7 @@ class _Builder:
         found = (*diagnostics, *ports.undeclared(), *secrets_in_sql(node))
         return Built(node, in_whole(self.part, own), found, own)
 
-    def _sql_output(self, script: ScriptSpec, result: "SqlScript") -> str | Diagnostic:
+    def _sql_output(self, script: ScriptSpec, result: SqlScript) -> str | Diagnostic:
         """Give the port that a select fills; the port of the SQL itself if it names a target."""
         outputs = script.declared_outputs or {}
         implicit = [use for use in result.analysis.uses if use.detail.get("implicit")]
@@ -482,6 +480,15 @@ def _declared_store(
         retention=spec.retention.to_data() if spec.retention else None,
     )
     return store, found
+
+
+def _models(parts: Iterable[Part]) -> dict[str, Mapping[str, Any]]:
+    """Give the models of all apps, the outermost one's first: of two of one name its own counts."""
+    models: dict[str, Mapping[str, Any]] = {}
+    for part in parts:
+        for model in part.spec.models:
+            models.setdefault(model.name, model.to_data())
+    return models
 
 
 def _edge_order(edge: Edge) -> tuple[str, str, str, str, Location]:

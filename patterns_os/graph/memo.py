@@ -134,7 +134,7 @@ def remember(memo: Memo, question: bytes, sources: Sources, work_out: Callable[[
     if kept is not None:
         seen, listing, pickled = pickle.loads(kept)  # noqa: S301 - the memo's promise: only what was put below
         current = all(sources.digest(path) == digest for path, digest in seen.items())
-        if current and listing in {None, sources.listing}:
+        if current and (listing is None or listing == sources.listing):
             answer: Answer = pickle.loads(pickled)  # noqa: S301 - the same
             return answer
     watched = WatchedSources(sources)

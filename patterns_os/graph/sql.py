@@ -29,6 +29,7 @@ from patterns_os.graph.sql_parse import (
     table_name,
     tokenize,
 )
+from patterns_os.graph.sql_script import SqlScript
 from patterns_os.graph.sql_template import Rendered, render_template
 from patterns_os.graph.sql_text import POSTGRES, TracedSql
 from patterns_os.graph.vertices import NEW_ROWS, Access, Analysis, Unknown, Use
@@ -59,6 +60,7 @@ DIALECTS: Mapping[str, str] = {
 }
 """The dialect by the scheme of a storage's address."""
 
+_NO_TABLES = frozenset({"DATABASE", "FUNCTION", "PROCEDURE", "SCHEMA", "SEQUENCE", "TYPE"})
 _WAYS = {
     "update": "upsert",
     "merge": "upsert",
@@ -69,24 +71,6 @@ _CLOSED = re.compile(
     r"[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\"[^\"]*\"|--[^\n]*|/\*.*?\*/|\$(\w*)\$.*?\$\1\$|[^'\"/$-]+|.",
     re.DOTALL,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SqlScript:
-    """A SQL script, understood.
-
-    Attributes:
-        analysis: What it touches; the output of a bare select is the port `output_table`.
-        statements: The query to run, without the target of the write; empty if there are errors.
-        kind: `select` replaces the output, `insert` appends to it; `None` if there are errors.
-        traced: What `trace_sql` needs to follow its columns; `None` where the text does not parse.
-    """
-
-    analysis: Analysis
-    statements: tuple[str, ...] = ()
-    kind: Literal["select", "insert"] | None = None
-    diagnostics: tuple[Diagnostic, ...] = ()
-    traced: TracedSql | None = None
 
 
 def dialect_of(url: str | None) -> str:
@@ -177,6 +161,8 @@ def _refused(rendered: Rendered, diagnostic: Diagnostic) -> SqlScript:
     written: dict[str, int] = {}
     read: dict[str, int] = {}
     for tree in trees:
+        if str(tree.args.get("kind")).upper() in _NO_TABLES:
+            continue
         targets = [table for node in tree.walk() for table in _changed(node)]
         written |= {_name(table, rendered): _offset(table) for table in reversed(targets) if not table.db}
         places = {_offset(table) for table in targets}
@@ -189,6 +175,9 @@ def _refused(rendered: Rendered, diagnostic: Diagnostic) -> SqlScript:
     uses = [_use(rendered, name, Access.WRITE, at) for name, at in written.items()]
     uses += [_use(rendered, name, _access(name), at) for name, at in read.items()]
     outside = [unknown for tree in trees for unknown in _outside(rendered, tree, -1)]
+    lost = Unknown(reason="the parser does not know the statement", where=rendered.locate(0))
+    if any(isinstance(tree, exp.Command) for tree in trees):
+        outside.append(lost)
     analysis = Analysis(
         uses=tuple(sorted([*uses, *rendered.parameters], key=_by_place)),
         unknown=(*outside, *rendered.unseen),

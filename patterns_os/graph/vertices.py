@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
-from patterns_os.diagnostics import Location
+from patterns_os.diagnostics import Location, Packed
 from patterns_os.graph.sql_text import TracedSql
 from patterns_os.rows.schema import TableSchema
 
@@ -58,7 +58,7 @@ class Origin(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Use:
+class Use(Packed):
     """One mention of a store, model or parameter in a script.
 
     Attributes:
@@ -77,7 +77,7 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unknown:
+class Unknown(Packed):
     """A mention whose name depends on run-time values."""
 
     reason: str
@@ -85,7 +85,7 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class ColumnSource:
+class ColumnSource(Packed):
     """A column of a table that a value comes from; `EVERY_COLUMN` is the row as a whole.
 
     Attributes:
@@ -105,7 +105,7 @@ class Derivation(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ColumnFlow:
+class ColumnFlow(Packed):
     """Where the values of one column that a node writes come from.
 
     Attributes:
@@ -131,7 +131,7 @@ class ColumnFlow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ColumnRead:
+class ColumnRead(Packed):
     """A column that a script is seen to ask of a table.
 
     Attributes:
@@ -159,7 +159,7 @@ class Observed(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
+class Observation(Packed):
     """One thing that a script was seen to do."""
 
     kind: Observed
@@ -168,7 +168,7 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Analysis:
+class Analysis(Packed):
     """What a script was seen to touch. Empty `uses` means that nothing is touched only if `unknown` is empty.
 
     Attributes:

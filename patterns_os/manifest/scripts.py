@@ -239,7 +239,7 @@ class ScriptSpec(Spec):
     @property
     def includes(self) -> bool:
         """Whether the entry includes another app instead of running a script."""
-        return PurePosixPath(self.file).suffix.lower() in INCLUDED_ENDINGS
+        return self.file.lower().endswith(INCLUDED_ENDINGS)
 
     @property
     def declared_inputs(self) -> dict[str, InputSpec] | None:

@@ -4,6 +4,7 @@ Nothing is resolved here: a name that nothing declares, a file that is missing o
 found by whoever builds the graph.
 """
 
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -145,12 +146,12 @@ class ManifestSpec(Spec):
     )
     metadata: Metadata | None = Field(None, description=METADATA)
 
-    @property
+    @cached_property
     def tables(self) -> tuple[TableStoreSpec, ...]:
         """The declared tables, as listed."""
         return tuple(store for store in self.stores if isinstance(store, TableStoreSpec))
 
-    @property
+    @cached_property
     def files(self) -> tuple[FileStoreSpec, ...]:
         """The declared files, as listed."""
         return tuple(store for store in self.stores if isinstance(store, FileStoreSpec))
