@@ -129,11 +129,6 @@ class _Statement:
     head: tuple[int, int] | None = None
     columns: tuple[str, ...] = ()
 
-    @property
-    def tables(self) -> list[exp.Table]:
-        """All tables that are read, common table expressions included, in source order."""
-        return _tables(self.tree, self.target[1] if self.target else -1)
-
 
 def _understand(rendered: Rendered, stores: Mapping[str, str]) -> SqlScript:
     tokens = _tokens(rendered)
@@ -174,7 +169,7 @@ def _refused(rendered: Rendered, diagnostic: Diagnostic) -> SqlScript:
         }
     uses = [_use(rendered, name, Access.WRITE, at) for name, at in written.items()]
     uses += [_use(rendered, name, _access(name), at) for name, at in read.items()]
-    outside = [unknown for tree in trees for unknown in _outside(rendered, tree, -1)]
+    outside = [unknown for tree in trees for unknown in _outside(rendered, _tables(tree))]
     lost = Unknown(reason="the parser does not know the statement", where=rendered.locate(0))
     if any(isinstance(tree, exp.Command) for tree in trees):
         outside.append(lost)
@@ -207,14 +202,15 @@ def _script(rendered: Rendered, found: _Statement, stores: Mapping[str, str]) ->
     name, offset = found.target or (OUTPUT_PORT, found.tokens[0].start)
     detail = {} if found.target else {"implicit": True}
     output = Use(kind="table", name=name, access=Access.WRITE, where=rendered.locate(offset), detail=detail)
-    uses = [output, *_reads(rendered, found), *rendered.parameters]
-    target = found.target[1] if found.target else -1
+    tables = _tables(found.tree, found.target[1] if found.target else -1)
+    own = [table for table in tables if not table.db and not _is_cte(table, rendered)]
+    uses = [output, *_reads(rendered, own), *rendered.parameters]
     analysis = Analysis(
         uses=tuple(sorted(uses, key=_by_place)),
-        unknown=(*_outside(rendered, found.tree, target), *rendered.unseen),
+        unknown=(*_outside(rendered, tables), *rendered.unseen),
         statement=found.statement,
     )
-    query = _query(rendered, found, stores)
+    query = _query(rendered, found, own, stores)
     kind: Literal["select", "insert"] = "insert" if found.statement == "insert" else "select"
     return SqlScript(analysis=analysis, statements=(query,), kind=kind, traced=_traced(rendered))
 
@@ -379,12 +375,12 @@ def _misplaced_write(rendered: Rendered, found: _Statement) -> Diagnostic | None
 
 def _nested_refusal(rendered: Rendered, found: _Statement) -> Diagnostic | None:
     start = rendered.locate(found.tokens[0].start)
-    for node in found.tree.walk():
-        if node is not found.tree and isinstance(node, _CHANGES):
-            word = type(node).__name__.lower().removesuffix("table")
-            return _not_allowed(rendered, word, start)
+    for node in found.tree.find_all(*_CHANGES, exp.Into):
         if isinstance(node, exp.Into):
             return _not_allowed(rendered, "select into", start)
+        if node is not found.tree:
+            word = type(node).__name__.lower().removesuffix("table")
+            return _not_allowed(rendered, word, start)
     return None
 
 
@@ -426,11 +422,11 @@ def _tables(tree: exp.Expr, target: int = -1) -> list[exp.Table]:
     return sorted(tables, key=_offset)
 
 
-def _reads(rendered: Rendered, found: _Statement) -> Iterator[Use]:
+def _reads(rendered: Rendered, tables: list[exp.Table]) -> Iterator[Use]:
     seen = set()
-    for table in found.tables:
+    for table in tables:
         name = _name(table, rendered)
-        if not table.db and not _is_cte(table, rendered) and name not in seen:
+        if name not in seen:
             seen.add(name)
             yield _use(rendered, name, _access(name), _offset(table))
 
@@ -444,8 +440,8 @@ def _use(rendered: Rendered, name: str, access: Access, offset: int) -> Use:
     return Use(kind="table", name=name.removeprefix(NEW_ROWS), access=access, where=where)
 
 
-def _outside(rendered: Rendered, tree: exp.Expr, target: int) -> Iterator[Unknown]:
-    for table in _tables(tree, target):
+def _outside(rendered: Rendered, tables: list[exp.Table]) -> Iterator[Unknown]:
+    for table in tables:
         if table.db:
             name = quote(f"{table.db}.{table.name}")
             where = rendered.locate(_offset(table))
@@ -490,11 +486,10 @@ def _offset(table: exp.Table) -> int:
     return int(table.this.meta.get("start", 0))
 
 
-def _query(rendered: Rendered, found: _Statement, stores: Mapping[str, str]) -> str:
+def _query(rendered: Rendered, found: _Statement, tables: list[exp.Table], stores: Mapping[str, str]) -> str:
     cuts = [
         (_offset(table), int(table.this.meta["end"]) + 1, _relation(table, stores, rendered))
-        for table in found.tables
-        if not table.db and not _is_cte(table, rendered)
+        for table in tables
     ]
     if found.head is not None:
         cuts.append((*found.head, ""))

@@ -76,6 +76,8 @@ def trace_sql(script: TracedSql, shapes: Shapes) -> SqlColumns:
 def written_table(statement: exp.Expr) -> exp.Table | None:
     """Give the table that a statement changes or makes, `None` for a query."""
     target = statement.this if isinstance(statement, _CHANGES) else None
+    if isinstance(statement, _OF_KINDS) and str(statement.args.get("kind")).upper() not in _TABLES:
+        return None
     if isinstance(target, exp.Schema):
         target = target.this
     return target if isinstance(target, exp.Table) and isinstance(target.this, exp.Identifier) else None
@@ -123,7 +125,8 @@ class _Statements(Tracer):
         returning = node.args.get("returning")
         if not isinstance(returning, exp.Returning):
             return unknown_rows("", f"{quote(node.key)} returns nothing")
-        scope.relations += [self._again(scope, name) for name in ("old", "new") if scope.relations]
+        if scope.relations:
+            scope.named = {name: self._again(scope, name) for name in ("old", "new")}
         return Rows(tuple(self.outputs(returning.expressions, scope)), scope.each())
 
     def _insert(self, node: exp.Expr, scope: Scope) -> None:
@@ -193,9 +196,11 @@ class _Statements(Tracer):
         condition, then = when.args.get("condition"), when.args.get("then")
         if isinstance(condition, exp.Expr):
             self.value(condition, scope, "bool")
-        if isinstance(then, exp.Update):
+        if isinstance(then, exp.Update) and isinstance(then.args.get("expressions"), list):
             for part in then.expressions:
                 self._assign(port, part, scope)
+        elif isinstance(then, exp.Update) and port is not None:
+            self._fill(port, self._whole_rows(then))
         elif isinstance(then, exp.Insert):
             self._merged_row(then, port, scope)
 
@@ -206,9 +211,11 @@ class _Statements(Tracer):
         row = Rows(tuple(Output("", value) for value in values))
         if port is not None and (values or names):
             self._fill(port, self._given(port, names, row, by_position=True))
-        elif port is not None and isinstance(then.args.get("this"), exp.Star):
-            why = "an insert of whole rows is not followed"
-            self._fill(port, (rest([Origin("*", None, why)], place(then)),))
+        elif port is not None:
+            self._fill(port, self._whole_rows(then))
+
+    def _whole_rows(self, node: exp.Expr) -> tuple[Output, ...]:
+        return (rest([Origin("*", None, "which columns whole rows fill is not known")], place(node)),)
 
     def _create(self, node: exp.Expr, scope: Scope) -> None:
         port, names = self._target(node)
@@ -345,4 +352,6 @@ def _unknown(script: TracedSql, reason: str) -> SqlColumns:
     )
 
 
+_OF_KINDS = (exp.Create, exp.Drop, exp.Alter)
+_TABLES = frozenset({"TABLE", "VIEW"})
 _CHANGES = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Drop, exp.Alter)

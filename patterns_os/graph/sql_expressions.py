@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from sqlglot import exp
 
+from patterns_os.graph.sql_names import has_date_part
 from patterns_os.graph.sql_parse import folded, place
 from patterns_os.graph.sql_relations import (
     Output,
@@ -74,7 +75,7 @@ class Expressions(Lookup):
         """Give the value of an expression whose parts are known."""
         value = combined(values)
         # A count has no columns: it comes from the rows as such.
-        if isinstance(node, _OVER_ROWS) and not value.sources:
+        if isinstance(node, _OVER_ROWS) and value.derivation is Derivation.CONSTANT:
             value = combined([value, scope.each()])
         kind = result_kind(node, kinds) if self.dialect == POSTGRES or isinstance(node, exp.Cast) else None
         return value._replace(kind=kind, nullable=_nullable(node, values))
@@ -144,9 +145,12 @@ def _exists(tracer: Expressions, node: exp.Expr, scope: Scope, need: Need) -> Va
 def _window(tracer: Expressions, node: exp.Expr, scope: Scope, need: Need) -> Value:
     del need
     value = tracer.value(node.this, scope)
-    parts = tracer.window_parts(node, scope)
     named = scope.windows.get(name_of(node.args.get("alias")), Value())
-    return combined([value, parts, named])._replace(
+    decides = combined([tracer.window_parts(node, scope), named])
+    if decides.sources and node.this.find(exp.Column) is None:
+        # A rank comes from what orders the rows, not from rows as such.
+        value = value._replace(sources=frozenset())
+    return combined([value, decides])._replace(
         derivation=Derivation.COMPUTED, kind=value.kind, nullable=value.nullable
     )
 
@@ -189,6 +193,14 @@ def _clock(tracer: Expressions, node: exp.Expr, scope: Scope, need: Need) -> Val
 def _inert(tracer: Expressions, node: exp.Expr, scope: Scope, need: Need) -> Value:
     del tracer, scope, need
     return Value(kind=result_kind(node, {}))
+
+
+def _extract(tracer: Expressions, node: exp.Expr, scope: Scope, need: Need) -> Value:
+    del need
+    value = tracer.value(node.expression, scope)
+    # One gives a numeric, the other a double.
+    known = tracer.dialect == POSTGRES and not has_date_part(tracer.script.text)
+    return combined([value])._replace(kind="numeric" if known else None, nullable=value.nullable)
 
 
 def _equal(tracer: Expressions, node: exp.Expr, scope: Scope, need: Need) -> Value:
@@ -265,6 +277,7 @@ _HANDLERS: Mapping[type, Callable[[Expressions, exp.Expr, Scope, Need], Value]] 
     exp.Window: _window,
     exp.WithinGroup: _within_group,
     exp.Dot: _dot,
+    exp.Extract: _extract,
     exp.EQ: _equal,
     exp.NEQ: _equal,
     exp.Is: _equal,

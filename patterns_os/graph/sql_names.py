@@ -1,5 +1,7 @@
 """What a database calls a column to which the author gives no name. The rules are those of Postgres."""
 
+from functools import lru_cache
+
 from sqlglot import exp
 
 from patterns_os.graph.sql_types import cast_kind
@@ -16,6 +18,12 @@ def column_name(node: exp.Expr, text: str) -> str | None:
     """
     found = _named(node, text)
     return found[0] if found is not None else None
+
+
+@lru_cache(maxsize=1)
+def has_date_part(text: str) -> bool:
+    """Tell whether `date_part` is called anywhere: then it may be what looks like an `extract`."""
+    return "date_part" in text.lower()
 
 
 def _named(node: exp.Expr, text: str) -> tuple[str, bool] | None:  # noqa: PLR0911 - a rule each
@@ -42,12 +50,11 @@ def _cast(node: exp.Expr, text: str) -> tuple[str, bool] | None:
     inner = _named(node.this, text)
     if inner is None or inner[1]:
         return inner
-    kind = cast_kind(node.args.get("to"))
-    if kind is None or kind == "int4":
-        # A smallint is an int4 among kinds, and has a name of its own.
-        small = isinstance(node.args.get("to"), exp.DataType) and node.args["to"].this in _SMALL
-        return None if kind is None or small else (kind, False)
-    return kind.removesuffix("[]"), False
+    to = node.args.get("to")
+    if isinstance(to, exp.DataType) and to.this is exp.DataType.Type.SMALLINT:
+        return "int2", False
+    kind = cast_kind(to)
+    return (kind.removesuffix("[]"), False) if kind is not None else None
 
 
 def _dotted(node: exp.Expr, text: str) -> tuple[str, bool] | None:
@@ -72,14 +79,19 @@ def _subquery(node: exp.Expr, text: str) -> tuple[str, bool] | None:
     return (found[0], True) if found is not None else None
 
 
-def _called(node: exp.Expr, text: str) -> tuple[str, bool] | None:
+def _called(node: exp.Expr, text: str) -> tuple[str, bool] | None:  # noqa: PLR0911 - a rule each
     start = node.meta_get("start")
     if isinstance(node, exp.Literal | exp.HexString | exp.BitString | exp.ByteString | exp.National):
         return UNNAMED, False
-    if isinstance(start, int) and isinstance(node, exp.Func | exp.Array):
+    if isinstance(start, int):
         word = text[start : int(node.meta_get("end") or start) + 1].lower()
         return (_OTHER_WORDS.get(word, word), True) if word.replace("_", "a").isalnum() else None
     name = _WITHOUT_PLACE.get(type(node))
+    if isinstance(node, exp.Extract):
+        # The parser has one form for both.
+        return None if has_date_part(text) else ("extract", True)
+    if isinstance(node, exp.Interval):
+        return "interval", False
     if name is not None:
         return _trimmed(node) if name == "btrim" else (name, True)
     if isinstance(node, _OPERATORS):
@@ -106,8 +118,8 @@ _TRANSPARENT = {
     exp.IgnoreNulls,
     exp.RespectNulls,
     exp.Collate,
+    exp.Bracket,
 }
-_SMALL = {exp.DataType.Type.SMALLINT, exp.DataType.Type.TINYINT}
 _OTHER_WORDS = {"trim": "btrim"}
 # Functions that the parser keeps without their place, where one spelling is all there is.
 _WITHOUT_PLACE: dict[type, str] = {
@@ -143,6 +155,5 @@ _WITHOUT_PLACE: dict[type, str] = {
     exp.CurrentUser: "current_user",
     exp.Exists: "exists",
     exp.Array: "array",
-    exp.Interval: "interval",
 }
 _OPERATORS = (exp.Binary, exp.Unary, exp.Predicate, exp.Boolean, exp.Null, exp.Between, exp.In)

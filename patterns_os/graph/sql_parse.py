@@ -1,12 +1,13 @@
 """SQL text to trees, by the dialect of a storage; the parser is asked once a text."""
 
 import logging
+import re
 from functools import lru_cache
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect, NormalizationStrategy
-from sqlglot.errors import SqlglotError
+from sqlglot.errors import ErrorLevel, ParseError, SqlglotError
 from sqlglot.tokenizer_core import Token
 
 from patterns_os.graph.sql_text import POSTGRES
@@ -14,14 +15,18 @@ from patterns_os.graph.sql_text import POSTGRES
 PARSER_ERRORS = (SqlglotError, ValueError, TypeError, AttributeError, IndexError, KeyError, AssertionError)
 """What the parser raises: its own errors, and those of its inside for some broken texts."""
 
-_KEPT = 512
+_KEPT, _MOST_ERRORS = 512, 1_000
+_MISSING = re.compile(r"Required keyword: '\w+' missing for <class '[\w.]+?(\w+)'>")
+_TOO_MANY = "The number of provided arguments"
+_WITH_SYNTAX = (exp.Binary, exp.Case, exp.Cast, exp.Connector, exp.Exists, exp.If, exp.Extract)
 
 # The parser warns of statements that it does not know; what comes of them is told as a diagnostic.
 logging.getLogger("sqlglot").addHandler(logging.NullHandler())
 
 
+@lru_cache(maxsize=1)
 def tokenize(text: str, dialect: str) -> list[Token]:
-    """Give the words of the text.
+    """Give the words of the text; nobody changes them, so that the parser can have them too.
 
     Raises:
         PARSER_ERRORS: A text, a name or a comment is not closed.
@@ -35,7 +40,14 @@ def parse_tokens(tokens: list[Token], text: str, dialect: str) -> tuple[exp.Expr
     Raises:
         PARSER_ERRORS: It is no SQL of the dialect.
     """
-    trees = Dialect.get_or_raise(dialect).parser().parse(tokens, text)
+    known = Dialect.get_or_raise(dialect)
+    try:
+        trees = known.parser().parse(tokens, text)
+    except ParseError as error:
+        if not _is_about_arguments(error) or not _is_about_arguments(_all_errors(known, tokens, text)):
+            raise
+        # A function of the author's own may have the name of one that the parser knows, and other arguments.
+        trees = known.parser(error_level=ErrorLevel.IGNORE).parse(tokens, text)
     return tuple(tree for tree in trees if tree is not None)
 
 
@@ -47,6 +59,27 @@ def parse_text(text: str, dialect: str) -> tuple[exp.Expr, ...]:
         PARSER_ERRORS: It is no SQL of the dialect.
     """
     return parse_tokens(tokenize(text, dialect), text, dialect)
+
+
+def _all_errors(dialect: Dialect, tokens: list[Token], text: str) -> ParseError:
+    try:
+        dialect.parser(error_level=ErrorLevel.RAISE, max_errors=_MOST_ERRORS).parse(tokens, text)
+    except ParseError as error:
+        return error
+    return ParseError("", [])
+
+
+def _is_about_arguments(error: ParseError) -> bool:
+    return bool(error.errors) and all(
+        _names_function(str(found.get("description"))) for found in error.errors
+    )
+
+
+def _names_function(description: str) -> bool:
+    found = _MISSING.match(description)
+    kind = getattr(exp, found[1], None) if found is not None else None
+    is_call = isinstance(kind, type) and issubclass(kind, exp.Func) and not issubclass(kind, _WITH_SYNTAX)
+    return is_call or description.startswith(_TOO_MANY)
 
 
 def folded(identifier: exp.Expr, dialect: str) -> str:

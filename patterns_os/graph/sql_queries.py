@@ -221,14 +221,16 @@ class Tracer(Expressions):
         # `order by total` and `group by day` may mean columns of the select itself, `order by 1` does.
         for node in direct(clause):
             inner = node.this if isinstance(node, exp.Ordered) else node
-            is_alias = (
-                isinstance(inner, exp.Column)
-                and not inner.table
-                and isinstance(inner.this, exp.Identifier)
-                and folded(inner.this, self.dialect) in scope.aliases
-            )
-            if not is_alias and not isinstance(inner, exp.Literal):
+            if not isinstance(inner, exp.Literal) and not self._is_alias(inner, clause, scope):
                 self.value(inner, scope)
+
+    def _is_alias(self, node: exp.Expr, clause: exp.Expr, scope: Scope) -> bool:
+        if not isinstance(node, exp.Column) or node.table or not isinstance(node.this, exp.Identifier):
+            return False
+        name = folded(node.this, self.dialect)
+        # Only `order by` looks at the select first.
+        is_own = isinstance(clause, exp.Group) and any(name in found.index for found in scope.relations)
+        return name in scope.aliases and not is_own
 
     def _subquery(self, node: exp.Expr, queries: Mapping[str, Rows], outer: Scope | None) -> Rows:
         inner = node.this

@@ -121,6 +121,7 @@ class Scope:
         merged: Columns that joins have merged, the last join's first.
         aliases: Columns that the query itself gives, as far as they were read.
         windows: Named windows.
+        named: Relations that are meant only where they are named.
     """
 
     queries: Mapping[str, Rows]
@@ -129,6 +130,7 @@ class Scope:
     merged: dict[str, Value] = field(default_factory=dict)
     aliases: dict[str, Value] = field(default_factory=dict)
     windows: dict[str, Value] = field(default_factory=dict)
+    named: dict[str, Relation] = field(default_factory=dict)
 
     def relation(self, name: str) -> Relation | None:
         """Give the nearest relation of that name."""
@@ -137,6 +139,8 @@ class Scope:
             for relation in scope.relations:
                 if relation.name == name:
                     return relation
+            if name in scope.named:
+                return scope.named[name]
             scope = scope.outer
         return None
 
@@ -171,7 +175,8 @@ def rest(origins: Iterable[Origin], place: int) -> Output:
     """Give the further columns of what is open."""
     found = tuple(dict.fromkeys(origins))
     sources = frozenset((origin.port, EVERY_COLUMN) for origin in found if origin.port is not None)
-    value = Value(sources, Derivation.COPIED, unknown=_why(found))
+    way = Derivation.COPIED if len(sources) == len(found) else Derivation.COMPUTED
+    value = Value(sources, way, unknown=_why(found))
     return Output(EVERY_COLUMN, value, place, found)
 
 
@@ -219,14 +224,19 @@ def stacked(left: Rows, right: Rows, operation: str) -> Rows:
 
 def _unaligned(left: Sequence[Output], right: Sequence[Output]) -> Iterable[Output]:
     # Behind a rest no position is known: a column of the left is one of many of the right.
-    origins = [origin for output in (*left, *right) for origin in output.origins]
-    further = rest(origins, left[0].place)
     if len(left) == len(right) == 1 and left[0].origins == right[0].origins:
         return [left[0]]
-    named = (output for output in left if not output.origins and output.name)
-    sources = frozenset(source for output in (*left, *right) for source in output.value.sources)
-    value = Value(sources, Derivation.COMPUTED, unknown=further.value.unknown)
-    return [*(output._replace(value=value) for output in named), further._replace(value=value)]
+    origins = [origin for output in (*left, *right) for origin in output.origins]
+    further = rest(origins, left[0].place)
+    others = frozenset(source for output in right for source in output.value.sources)
+    found: list[Output] = []
+    for output in left:
+        value = Value(output.value.sources | others, Derivation.COMPUTED, unknown=further.value.unknown)
+        if output.origins:
+            found.append(further._replace(value=value))
+        elif output.name:
+            found.append(output._replace(value=value))
+    return found
 
 
 def combined(values: Sequence[Value]) -> Value:

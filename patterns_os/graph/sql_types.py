@@ -116,6 +116,20 @@ def _any(node: exp.Expr, kinds: Kinds) -> Kind:
     return common_kind([*kinds.get("this", ()), *kinds.get("expressions", ())])
 
 
+def _nullif(node: exp.Expr, kinds: Kinds) -> Kind:
+    del node
+    left, right = _only(kinds), _only(kinds, "expression")
+    if left is None or right is None:
+        return None
+    return common_kind((left, right)) if left in _NUMBERS or left == LITERAL else left
+
+
+def _text_or_bytes(node: exp.Expr, kinds: Kinds) -> Kind:
+    del node
+    kind = _only(kinds)
+    return None if kind is None else "bytea" if kind == "bytea" else "text"
+
+
 def _case(node: exp.Expr, kinds: Kinds) -> Kind:
     del node
     return common_kind([*kinds.get("true", ()), *kinds.get("default", ())])
@@ -329,6 +343,7 @@ _NAMED: Mapping[object, str] = {
     _T.JSON: "json",
     _T.JSONB: "jsonb",
     _T.UUID: "uuid",
+    _T.NAME: "name",
 }
 _TIMES: Mapping[tuple[type, str, str], str] = {
     **{(exp.Add, "date", whole): "date" for whole in ("int4",)},
@@ -364,13 +379,16 @@ _FIXED: Mapping[type, str] = {
     exp.Ntile: "int4",
     exp.PercentRank: "float8",
     exp.CumeDist: "float8",
-    exp.GroupConcat: "text",
     exp.JSONArrayAgg: "json",
     exp.JSONObjectAgg: "json",
     exp.JSONBObjectAgg: "jsonb",
     exp.LogicalAnd: "bool",
     exp.LogicalOr: "bool",
     exp.Boolean: "bool",
+    exp.ByteString: LITERAL,
+    exp.BitString: "bit",
+    exp.HexString: "bit",
+    exp.CurrentUser: "name",
     exp.Not: "bool",
     exp.Between: "bool",
     exp.Exists: "bool",
@@ -394,7 +412,6 @@ _FIXED: Mapping[type, str] = {
     exp.Initcap: "text",
     exp.Repeat: "text",
     exp.Replace: "text",
-    exp.Reverse: "text",
     exp.Pad: "text",
     exp.Chr: "text",
     exp.ArrayToString: "text",
@@ -432,7 +449,9 @@ _RULES: Mapping[type, Callable[[exp.Expr, Kinds], Kind]] = {
     exp.Coalesce: _any,
     exp.Greatest: _any,
     exp.Least: _any,
-    exp.Nullif: _this,
+    exp.Nullif: _nullif,
+    exp.Reverse: _text_or_bytes,
+    exp.GroupConcat: _text_or_bytes,
     exp.Sum: _sum,
     exp.Avg: _average,
     exp.Stddev: lambda _, kinds: _AVERAGES.get(_only(kinds) or "") if _only(kinds) in _NUMBERS else None,
@@ -485,8 +504,8 @@ _RULES: Mapping[type, Callable[[exp.Expr, Kinds], Kind]] = {
     exp.Dot: _dotted,
     exp.Lower: lambda *_: "text",
     exp.Upper: lambda *_: "text",
-    exp.Trim: lambda _, kinds: "bytea" if _only(kinds) == "bytea" else "text" if _only(kinds) else None,
-    exp.Substring: lambda _, kinds: "bytea" if _only(kinds) == "bytea" else "text" if _only(kinds) else None,
+    exp.Trim: _text_or_bytes,
+    exp.Substring: _text_or_bytes,
 }
 _SAME_AS_FIRST = {"any_value"}
 _TWO_JSONS = frozenset(
