@@ -5,8 +5,10 @@ Python alone could check (validators), is told as not checked.
 """
 
 import ast
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Final
 
 from patterns_os.diagnostics import Diagnostic, Location, did_you_mean, quote
@@ -21,6 +23,8 @@ from patterns_os.graph.sources import Sources
 from patterns_os.rows.schema import FieldSchema, TableSchema
 from patterns_os.rows.semantic import find_type
 from patterns_os.rows.types import ColumnType
+
+_KEPT: Final = 32
 
 
 def read_class(
@@ -117,8 +121,6 @@ class _Reader:
     where: Location
     findings: SchemaFindings
     casting: str | None
-    _modules: dict[str, Module | None] = field(default_factory=dict)
-    _names: dict[str, dict[str, ast.AST]] = field(default_factory=dict)
     _open: set[tuple[str, str]] = field(default_factory=set)
 
     def read(self, file: str, name: str) -> TableSchema | None:
@@ -287,9 +289,8 @@ class _Reader:
                 return self._of_meaning(self._meaning(node, module), node, module)
 
     def _of_text(self, text: str, node: ast.expr, module: Module) -> _Shape:
-        try:
-            parsed = ast.parse(text.strip(), mode="eval").body
-        except (SyntaxError, ValueError):
+        parsed = _parse_expression(text)
+        if parsed is None:
             return self._not_told(text, node, module)
         # What is within a text has no places of its own.
         return self._shape(_placed_at(parsed, node), module)
@@ -488,7 +489,7 @@ class _Reader:
         return _Outside(f"{_MODULE}{file}") if file else None
 
     def _named(self, name: str, module: Module, steps: int = 0) -> _Meaning | None:
-        bound = self._bound(module).get(name)
+        bound = _names_of(module).get(name)
         match bound:
             case ast.ClassDef():
                 return _Class(bound, module)
@@ -525,22 +526,16 @@ class _Reader:
             return _Outside(f"{_MODULE}{inner}")
         return None if file or node.level else _Outside(f"{base}.{alias.name}")
 
-    def _bound(self, module: Module) -> dict[str, ast.AST]:
-        known = self._names.get(module.file)
-        if known is None:
-            known = self._names[module.file] = dict(_bindings(module.tree.body))
-        return known
-
     def _module(self, file: str) -> Module | None:
-        if file not in self._modules:
-            parsed = parse_module(file, self.sources[file])
-            if isinstance(parsed, Diagnostic):
+        parsed = _parsed(file, self.sources[file])
+        if isinstance(parsed, Diagnostic):
+            if parsed not in self.findings.found:
                 self.findings.found.append(parsed)
-            self._modules[file] = parsed if isinstance(parsed, Module) else None
-        return self._modules[file]
+            return None
+        return parsed
 
     def _no_class(self, file: str, name: str, module: Module, meaning: _Meaning | None) -> None:
-        classes = [one for one, node in self._bound(module).items() if isinstance(node, ast.ClassDef)]
+        classes = [one for one, node in _names_of(module).items() if isinstance(node, ast.ClassDef)]
         if meaning is None:
             message = f"the schema of {self.findings.subject()} is the class {quote(name)}, "
             message += f"which {quote(file)} does not have."
@@ -548,6 +543,17 @@ class _Reader:
             return
         message = f"{quote(name)} in {quote(file)} is no class of the app, so it is no schema of "
         self.findings.add("schema-form", f"{message}{self.findings.subject()}.", self.where)
+
+
+# Many tables may have their schemas in one module.
+@lru_cache(maxsize=_KEPT)
+def _parsed(file: str, source: bytes) -> Module | Diagnostic:
+    return parse_module(file, source)
+
+
+@lru_cache(maxsize=_KEPT)
+def _names_of(module: Module) -> Mapping[str, ast.AST]:
+    return dict(_bindings(module.tree.body))
 
 
 def _bindings(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.AST]]:
@@ -568,6 +574,15 @@ def _bindings(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.AST]]:
                 yield from _bindings(inner)
             case _:
                 pass
+
+
+def _parse_expression(text: str) -> ast.expr | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError):
+        return None
 
 
 def _placed_at(parsed: ast.expr, node: ast.expr) -> ast.expr:

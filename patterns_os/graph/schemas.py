@@ -8,6 +8,7 @@ table cannot keep is told, never left out in silence.
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final
 
 from patterns_os.diagnostics import Diagnostic, Location, did_you_mean, quote
@@ -22,7 +23,7 @@ from patterns_os.graph.schema_findings import (
     suggest_record,
 )
 from patterns_os.graph.sources import Sources
-from patterns_os.manifest.document import Part, join_pointer, parse_document, split_pointer
+from patterns_os.manifest.document import Document, Part, join_pointer, parse_document, split_pointer
 from patterns_os.manifest.spec import TableStoreSpec
 from patterns_os.manifest.stores import FieldSpec, is_json_schema
 from patterns_os.rows.schema import FieldSchema, TableSchema
@@ -134,7 +135,7 @@ class _Reading:
         if file not in self.sources:
             self._missing(file)
             return None
-        document = parse_document(file, self.sources[file])
+        document = _parsed(file, self.sources[file])
         self.findings.found += document.diagnostics
         if not document.is_readable:
             return None
@@ -186,6 +187,12 @@ class _Reading:
                 or 'write "common.Order", "models.py:Order" or "schemas/order.json"',
             )
         )
+
+
+# Many tables may have their schemas in one file.
+@lru_cache(maxsize=32)
+def _parsed(file: str, text: bytes) -> Document:
+    return parse_document(file, text)
 
 
 def _columns(
@@ -267,6 +274,8 @@ def _field(
 def _sound_rules(
     name: str, rules: Mapping[str, Any], kind: ColumnType, where: Location, findings: SchemaFindings
 ) -> dict[str, Any]:
+    if not rules:
+        return {}
     faults = dict(rule_faults(rules, kind))
     for rule, reason in faults.items():
         findings.refuse_rule(rule, name, where, reason)

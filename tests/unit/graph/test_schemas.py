@@ -919,6 +919,7 @@ def test_a_base_outside_the_app_is_told():
             "    a: Optional\n    b: Union\n    c: Literal\n    d: Literal[()]\n    e: Optional[()]\n"
             "    f: int = Field(1, 2, *x, **y)\n    g: int = Field(ge=None, pattern=3, le='a')\n    h: (lambda: 1)\n"
         ),
+        "from pydantic import BaseModel\nclass Order(BaseModel):\n    a: '1if'\n    b: '3or'",
         "class Order(BaseModel",
         "\0",
     ],
