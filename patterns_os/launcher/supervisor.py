@@ -47,6 +47,7 @@ GRACE_S = 5.0
 POLL_S = 1.0
 LOG_EVERY_S = 0.15
 _WATCH_S = 0.5
+_MISSED_BEATS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +69,13 @@ class RunEvent:
 
 @dataclass(slots=True)
 class LiveRun:
-    """A run that is being executed now."""
+    """A run that is being executed now; `missed` counts the beats in a row that did not name it as ours."""
 
     claim: Claim
     started: float
     handle: NodeProcessHandle | None = None
     killed: str | None = None
+    missed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -455,10 +457,19 @@ class Supervisor:
                     self._kill_all("no beat was confirmed for ten seconds")
                 continue
             self._last_beat = time.monotonic()
-            for run, live in list(self.live.items()):
-                if run not in own and time.monotonic() - live.started > BEAT_S and live.handle is not None:
-                    live.killed = "another launcher has taken the run"
-                    live.handle.kill()
+            self._let_go(own)
+
+    def _let_go(self, own: set[int]) -> None:
+        """Kill what is not ours any more: runs that two beats in a row did not name.
+
+        One is not enough: a beat that waited for a run's last commit finds no run, and the process is about to
+        say that it is done.
+        """
+        for run, live in list(self.live.items()):
+            live.missed = 0 if run in own else live.missed + 1
+            if live.missed >= _MISSED_BEATS and live.handle is not None:
+                live.killed = "another launcher has taken the run"
+                live.handle.kill()
 
     def _kill_all(self, why: str) -> None:
         for live in self.live.values():
