@@ -190,8 +190,8 @@ def test_a_webhook_gets_its_path_from_its_title():
 
 SCRIPT_KEYS = (
     '"file", "uses", "name", "title", "description", "runtime", "trigger", "inputs", "outputs", '
-    '"parameters", "secrets", "retries", "timeout", "concurrency", "on_error", "start", '
-    '"resources", "isolation"'
+    '"open_ports", "parameters", "secrets", "retries", "timeout", "concurrency", "on_error", "start", '
+    '"max_hops", "resources", "isolation", "metadata"'
 )
 
 
@@ -320,13 +320,7 @@ def test_a_mistake_in_a_script_is_explained(entry, expected):
     [
         ({}, 'error[missing-key] /scripts/0: a script needs "file"'),
         ("a.py", 'error[wrong-type] /scripts/0: item 1 of "scripts" is a text, expected an object'),
-        (
-            {"uses": "patterns/x@v0"},
-            (
-                'error[not-yet] /scripts/0: a script with "uses" and no "file" is not possible yet\n'
-                "  hint: `patterns add script --from-template=NAME` copies the template's file into the app"
-            ),
-        ),
+        ({"uses": "patterns/x@v0"}, ""),
     ],
 )
 def test_a_script_is_an_object_with_a_file(script, expected):
@@ -395,7 +389,7 @@ def test_a_table_name_is_plain_and_a_hint_gives_one(name, hint):
             {"file": "f", "unique_on": ["a"]},
             (
                 'error[unknown-key] /stores/0/unique_on: "unique_on" is not a key of a file\n'
-                '  known keys: "file", "title", "description", "storage"'
+                '  known keys: "file", "title", "description", "storage", "metadata"'
             ),
         ),
         (
@@ -513,7 +507,7 @@ def test_everything_is_found_in_one_go_in_order():
     {"file": "a.py" "retries": "3"},
     {"file": "a.py"}
   ],
-  "charts": []
+  "agents": []
 }"""
 
     parsed = parse_manifest(text)
@@ -523,7 +517,7 @@ def test_everything_is_found_in_one_go_in_order():
         'error[missing-key] manifest.json:1:1: a manifest needs "name"\n'
         'error[unknown-key] manifest.json:2:3 /nam: "nam" is not a key of a manifest\n'
         '  known keys: "$schema", "name", "title", "description", "version", "scripts", "stores", "models", '
-        '"webhooks", "parameters", "secrets"\n'
+        '"webhooks", "parameters", "secrets", "charts", "exposes", "metadata"\n'
         '  hint: did you mean "name"?\n'
         'error[syntax-error] manifest.json:4:20: a comma is missing before "retries"\n'
         'error[wrong-type] manifest.json:4:32 /scripts/0/retries: "retries" is a text, '
@@ -531,7 +525,7 @@ def test_everything_is_found_in_one_go_in_order():
         'error[duplicate-name] manifest.json:5:14 /scripts/1/file: the node "a" is here a second time, '
         "it is first on line 4\n"
         '  hint: give one of them another "name"\n'
-        'error[not-yet] manifest.json:7:3 /charts: "charts" is not possible yet, it is kept for charts\n'
+        'error[not-yet] manifest.json:7:3 /agents: "agents" is not possible yet, it is kept for agents\n'
         "  hint: leave it out"
     )
 
