@@ -21,6 +21,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "create": ("create", "Make a new app in a new folder."),
         "add": ("add", "Add a script, a table, a webhook or a storage to the app."),
         "search": ("search", "Find templates for scripts and apps."),
+        "convert": ("convert", "Write a graph.yml of the older devkit as manifest.json."),
         "compile": ("compile", "Check the app: all mistakes at once, and its graph."),
         "lint": ("lint", "List what is wrong or doubtful, and mend what can be."),
         "explain": ("explain", "Say what a code like self-trigger means."),
