@@ -147,11 +147,11 @@ class App:
         return [json.loads(line)["line"] for line in lines]
 
     @contextmanager
-    def dev(self, *options: str) -> Iterator["Dev"]:
-        """Run `patterns dev` on a free port while the block runs."""
+    def dev(self, *options: str, command: str = "dev") -> Iterator["Dev"]:
+        """Run `patterns dev`, or `serve`, on a free port while the block runs."""
         port = free_port()
         process = subprocess.Popen(
-            [*PYTHON, "dev", f"--port={port}", *options],
+            [*PYTHON, command, f"--port={port}", *options],
             cwd=self.folder, env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         running = Dev(process, f"http://127.0.0.1:{port}", port)
