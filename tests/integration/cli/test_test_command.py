@@ -308,7 +308,11 @@ doubled.append({"n": 3, "patterns_id": "mine"})
     [
         ("append([1])", "row-type", 'A row for table "totals" is of type "int", expected a dict'),
         ("append({1: 1})", "row-type", 'A row for table "totals" has a key that is not a text'),
-        ("upsert({'a': 1})", "no-unique-on", 'table "totals" has no unique_on'),
+        (
+            "upsert({'a': 1})  # patterns: ignore[upsert-without-key]",
+            "no-unique-on",
+            'table "totals" has no unique_on',
+        ),
     ],
 )
 def test_rows_that_no_table_takes_are_refused(app, write, code, message):
