@@ -17,8 +17,6 @@ from patterns_os.graph.sources import Sources
 from patterns_os.graph.sql_script import SqlScript
 from patterns_os.graph.vertices import Analysis, Node
 
-NOTHING = Sources({})
-
 
 @dataclass(frozen=True, slots=True)
 class Analyses:
@@ -41,12 +39,13 @@ class Analyses:
         return remember(self.memo, question, self.sources, lambda seen: _sql(file, seen, parameters, ports))
 
     def trace(self, node: Node, shapes: Shapes) -> Traced:
-        """Give the columns of a SQL node (`trace_sql`), by port."""
+        """Give the columns of a SQL node (`trace_sql`), by port; whoever asks keeps them."""
+        from patterns_os.graph.sql_columns import trace_sql  # noqa: PLC0415 - sqlglot is slow to load
+
         if node.traced is None:
             return (), (), ()
-        known = {port: None if columns is None else list(columns.items()) for port, columns in shapes.items()}
-        question = _question("trace", repr(node.traced), known)
-        return remember(self.memo, question, NOTHING, lambda _: _trace(node, shapes))
+        found = trace_sql(node.traced, shapes)
+        return found.flows, found.reads, found.diagnostics
 
     def _of_file(self, kind: str, file: str, look: Callable[[str, Sources], Answer]) -> Answer:
         return remember(self.memo, _question(kind, file), self.sources, lambda seen: look(file, seen))
@@ -72,15 +71,6 @@ def _sql(file: str, sources: Sources, parameters: Mapping[str, Any], ports: Mapp
     from patterns_os.graph.sql import analyse_sql  # noqa: PLC0415 - sqlglot and jinja2 are slow to load
 
     return analyse_sql(file, sources[file], parameters, ports)
-
-
-def _trace(node: Node, shapes: Shapes) -> Traced:
-    from patterns_os.graph.sql_columns import trace_sql  # noqa: PLC0415 - sqlglot is slow to load
-
-    if node.traced is None:
-        return (), (), ()
-    found = trace_sql(node.traced, shapes)
-    return Stored.of(found.flows), Stored.of(found.reads), found.diagnostics
 
 
 def _packed(analysis: Analysis) -> Analysis:

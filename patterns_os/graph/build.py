@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import PurePosixPath
 from typing import Any
 
 from patterns_os.diagnostics import Diagnostic, Location, did_you_mean, quote, sort_diagnostics
@@ -47,6 +46,7 @@ from patterns_os.graph.vertices import (
 )
 from patterns_os.manifest.configuration import ConfigurationSpec
 from patterns_os.manifest.parse import Parsed
+from patterns_os.manifest.scripts import file_ending
 from patterns_os.manifest.spec import FileStoreSpec, ManifestSpec, ScriptSpec, TableStoreSpec, WebhookSpec
 
 LANGUAGES: Mapping[str, NodeKind] = {
@@ -140,7 +140,7 @@ class _Builder:
     def script(self, index: int) -> Built:
         script = as_included(self.part, self.spec.scripts[index])
         where = self.locate("scripts", index)
-        kind = LANGUAGES.get(PurePosixPath(script.file).suffix.lower())
+        kind = LANGUAGES.get(file_ending(script.file).lower())
         if kind is None:
             return Built(None, diagnostics=(self._language(script, index),))
         node = Node(
@@ -216,7 +216,7 @@ class _Builder:
         )
 
     def _analysed(self, script: ScriptSpec) -> object:
-        match LANGUAGES.get(PurePosixPath(script.file).suffix.lower()):
+        match LANGUAGES.get(file_ending(script.file).lower()):
             case NodeKind.SQL:
                 return self._analysed_sql(script)
             case NodeKind.JAVASCRIPT:
@@ -273,7 +273,7 @@ class _Builder:
         )
 
     def _language(self, script: ScriptSpec, index: int) -> Diagnostic:
-        ending = PurePosixPath(script.file).suffix
+        ending = file_ending(script.file)
         language = LATER.get(ending.lower())
         reason = f"scripts in {language} are not supported yet" if language else "its language is not known"
         return Diagnostic(

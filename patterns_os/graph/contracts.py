@@ -4,7 +4,7 @@ Typing is structural and gradual: what is proven is compared, what is not is unk
 Semantic types are compared too, by what they are a kind of.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal, TypeVar
@@ -138,7 +138,7 @@ def _tables(graph: Graph) -> dict[str, Store]:
     return {store.name: store for store in graph.stores if store.kind is StoreKind.TABLE}
 
 
-def _by_table(found: Iterable[tuple[str, tuple[Found, ...]]]) -> dict[tuple[str, str], list[Found]]:
+def _by_table(found: Iterable[tuple[str, Sequence[Found]]]) -> dict[tuple[str, str], list[Found]]:
     by_table: dict[tuple[str, str], list[Found]] = {}
     for node, entries in found:
         for entry in entries:

@@ -48,14 +48,23 @@ class Stored(Sequence[Item], Generic[Item]):
     @classmethod
     def of(cls, items: Sequence[Item]) -> "Sequence[Item]":
         """Give the items in stored form; none and stored ones stay as they are."""
-        if not items or isinstance(items, Stored):
+        if isinstance(items, Stored) or not items:
             return items
         known = tuple(items)
         return cls(pickle.dumps(known, pickle.HIGHEST_PROTOCOL), known)
 
+    @property
+    def pickled(self) -> bytes:
+        """The items as bytes."""
+        return self._bytes
+
     def __reduce__(self) -> tuple[type["Stored[Item]"], tuple[bytes]]:
         """Pickle as it is."""
         return Stored, (self._bytes,)
+
+    def __bool__(self) -> bool:
+        """Be true: nothing is never stored."""
+        return True
 
     def __len__(self) -> int:
         """Give the number of items."""
@@ -118,6 +127,12 @@ class WatchedSources(Sources):
         """Give the paths; from now on every file counts."""
         self.listed = True
         return iter(self._watched)
+
+
+def digest(items: Sequence[object]) -> str:
+    """Give a hash (hex) over items that were stored once; others are stored first."""
+    stored = Stored.of(items)
+    return sha256(stored.pickled if isinstance(stored, Stored) else b"").hexdigest()
 
 
 def remember(memo: Memo, question: bytes, sources: Sources, work_out: Callable[[Sources], Answer]) -> Answer:

@@ -3,7 +3,6 @@
 An entry may also include another app as one node: by the path of its manifest, or as a component by name.
 """
 
-from pathlib import PurePosixPath
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, Tag, field_validator, model_validator
@@ -281,15 +280,23 @@ def component_file(reference: str) -> str:
 
 def default_name(file: str) -> str:
     """Give the name of a node that has none of its own: the file's stem, of an included app its folder's."""
-    path = PurePosixPath(file)
-    if path.name in MANIFEST_NAMES and path.parent.name:
-        return path.parent.name.partition("@")[0]
-    return path.stem
+    folder, _, name = file.rpartition("/")
+    if name in MANIFEST_NAMES and folder:
+        return folder.rpartition("/")[2].partition("@")[0]
+    return file_stem(file)
 
 
 def file_stem(file: str) -> str:
     """Give the name of a file without folders and ending."""
-    return PurePosixPath(file).stem
+    name = file.rpartition("/")[2]
+    return name[: len(name) - len(file_ending(file))]
+
+
+def file_ending(file: str) -> str:
+    """Give the last dot of a file's name and what follows; empty without one, or with nothing before or after."""
+    name = file.rpartition("/")[2]
+    at = name.rfind(".")
+    return name[at:] if 0 < at < len(name) - 1 else ""
 
 
 def _as_input(entry: str | InputSpec) -> InputSpec:

@@ -1,8 +1,7 @@
 """From the graph to the plan: when each node runs, on what, and who answers for its models."""
 
-from collections.abc import Callable, Iterable, Mapping
-from hashlib import sha256
-from pathlib import PurePosixPath
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib.metadata import version
 from typing import Any, Literal
 
 from patterns_os import __version__
@@ -10,9 +9,7 @@ from patterns_os.diagnostics import Diagnostic, has_errors, quote, sort_diagnost
 from patterns_os.graph.lineage import Lineage
 from patterns_os.graph.sources import Sources
 from patterns_os.graph.vertices import (
-    EVERY_COLUMN,
     Access,
-    ColumnFlow,
     Edge,
     Graph,
     Node,
@@ -121,7 +118,6 @@ class _Files:
         self._sources = sources
         known = configuration.runtimes if configuration else ()
         self._runtimes = {runtime.name: runtime.to_data() for runtime in known}
-        self._hashes: dict[str, str] = {}
 
     def joined(self, planned: PlannedNode, node: Node) -> PlannedNode:
         """Give the planned node with its files and its runtime."""
@@ -130,7 +126,7 @@ class _Files:
     def _run_by(self, node: Node) -> tuple[PlannedSource, ...]:
         """Give script and imports; a package's `__init__.py` runs with each of its modules."""
         paths = {path for path in (node.file, *node.analysis.imports) if path and path in self._sources}
-        packages = {f"{folder}/__init__.py" for path in paths for folder in PurePosixPath(path).parents}
+        packages = {f"{folder}/__init__.py" for path in paths for folder in _folders(path)}
         paths |= {path for path in packages if path in self._sources and node.kind is NodeKind.PYTHON}
         return tuple(PlannedSource(path=path, content=self._hash(path)) for path in sorted(paths))
 
@@ -144,9 +140,7 @@ class _Files:
         return {**runtime, "content": self._hash(file)} if file in self._sources else dict(runtime)
 
     def _hash(self, path: str) -> str:
-        if path not in self._hashes:
-            self._hashes[path] = sha256(self._sources[path]).hexdigest()
-        return self._hashes[path]
+        return self._sources.digest(path) or ""
 
 
 def _settings(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -200,26 +194,19 @@ def _outputs(edges: Iterable[Edge]) -> tuple[PlannedOutput, ...]:
     return tuple(PlannedOutput(table=store, port=port) for store, port in sorted(written))
 
 
+def _folders(path: str) -> Iterator[str]:
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
+
+
 def _with_columns(planned: PlannedNode, lineage: Lineage | None) -> PlannedNode:
     """Give the node with the columns that it is proven to give."""
-    flows = lineage.flows.get(planned.name, ()) if lineage is not None else ()
-    if not flows:
+    given = lineage.given.get(planned.name) if lineage is not None else None
+    if not given:
         return planned
-    outputs = [
-        given.model_copy(update={"columns": _columns(flows, given.table)}) for given in planned.outputs
-    ]
+    outputs = [output.model_copy(update={"columns": given.get(output.table)}) for output in planned.outputs]
     return planned.model_copy(update={"outputs": tuple(outputs)})
-
-
-def _columns(flows: Iterable[ColumnFlow], table: str) -> dict[str, str | None] | None:
-    """Give name → type of the columns that go there, `None` where there may be others."""
-    types: dict[str, set[str | None]] = {}
-    for flow in flows:
-        if flow.table == table:
-            types.setdefault(flow.column, set()).add(flow.type)
-    if not types or EVERY_COLUMN in types:
-        return None
-    return {name: found.pop() if len(found) == 1 else None for name, found in sorted(types.items())}
 
 
 def _cron(node: Node, parse_cron: CronParser | None, found: list[Diagnostic]) -> PlannedCron | None:
@@ -331,7 +318,6 @@ def _text_model(graph: Graph, models: Iterable[PlannedModel]) -> str | None:
 def _toolchain(nodes: Iterable[Node]) -> dict[str, str]:
     tools = {"patterns-os": __version__}
     if any(node.kind is NodeKind.SQL for node in nodes):
-        from sqlglot._version import version  # noqa: PLC0415 - slow to load, and only apps with SQL need it
-
-        tools["sqlglot"] = version
+        # Asking the library itself would load it.
+        tools["sqlglot"] = version("sqlglot")
     return tools

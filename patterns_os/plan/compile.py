@@ -92,7 +92,7 @@ def compile_app(
     plan: Plan | None = None
     lineage: Lineage | None = None
     if graph is not None:
-        lineage, traced = trace_lineage(graph, analyses.trace)
+        lineage, traced = trace_lineage(graph, analyses.trace, check_contracts, analyses.memo)
         found += traced
         checked = Checked(
             graph=graph,
@@ -102,7 +102,6 @@ def compile_app(
             lineage=lineage,
         )
         found += check_graph(checked)
-        found += check_contracts(graph, lineage)
         plan, planned = build_plan(graph, settings, parse_cron, sources, lineage=lineage)
         found += planned
         found = list(apply_exceptions(found, checked, ALL_CODES.keys()))

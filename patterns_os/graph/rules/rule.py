@@ -1,7 +1,7 @@
 """What a rule is, and what rules look at."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -72,7 +72,7 @@ class Checked:
         is_read = bool(node.sql) if node.kind is NodeKind.SQL else bool(node.analysis.uses)
         return node.file in self.sources and is_read and not node.analysis.unknown
 
-    def flows(self, node: Node) -> tuple[ColumnFlow, ...]:
+    def flows(self, node: Node) -> Sequence[ColumnFlow]:
         """Give the columns that the node writes, by the tables of the app."""
         return self.lineage.flows.get(node.name, ()) if self.lineage else ()
 
