@@ -258,7 +258,9 @@ class _Reader:
     ) -> tuple[dict[str, Any], bool]:
         """Give the rules, and whether null is among the values that there are."""
         given = {keyword: part for keyword, part in _with_bounds(flat).items() if keyword in RULES}
-        if kind is not ColumnType.TEXT or given.get("format", _NOTHING).value not in _CHECKED_FORMATS:
+        wanted = given.get("format", _NOTHING).value
+        is_checked = isinstance(wanted, str) and wanted in _CHECKED_FORMATS
+        if kind is not ColumnType.TEXT or not is_checked:
             given.pop("format", None)
         has_null = False
         values = given.get("enum")
