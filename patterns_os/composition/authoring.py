@@ -3,8 +3,10 @@
 import os
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
+from patterns_os.adapters.files.memo import memo_of, rare_collection, share
 from patterns_os.adapters.files.sources import load_sources
 from patterns_os.adapters.files.templates import with_components
 from patterns_os.adapters.secrets.dotenv import DotenvSecrets
@@ -12,6 +14,8 @@ from patterns_os.adapters.secrets.environment import EnvironmentSecrets
 from patterns_os.adapters.secrets.layered import LayeredSecrets
 from patterns_os.adapters.secrets.local import LocalSecrets
 from patterns_os.errors import CompileError, UsageError
+from patterns_os.graph.build import Ahead
+from patterns_os.graph.memo import Memo
 from patterns_os.graph.sources import Sources
 from patterns_os.manifest.configuration import ConfigurationSpec
 from patterns_os.manifest.scripts import MANIFEST_NAMES
@@ -46,14 +50,29 @@ def secrets_of(app: Path, environ: Mapping[str, str] | None = None) -> LayeredSe
 
 
 def load(app: Path) -> Compiled:
-    """Read and compile the app's folder."""
-    return compile_sources(app, Sources(load_sources(app)))
+    """Read and compile the app's folder, remembering what was worked out for the next time."""
+    memo = memo_of(app)
+    if memo is None:
+        return compile_sources(app, Sources(load_sources(app)))
+    # A compile makes many small values that stay: looking for cycles among them time and again costs a third.
+    with rare_collection():
+        compiled = compile_sources(app, Sources(load_sources(app)), memo, partial(share, memo))
+    memo.save()
+    return compiled
 
 
-def compile_sources(app: Path, sources: Sources) -> Compiled:
+def compile_sources(
+    app: Path, sources: Sources, memo: Memo | None = None, ahead: Ahead | None = None
+) -> Compiled:
     """Compile files that the app's folder may not hold yet, with the components that they use."""
-    whole = Sources(with_components(sources))
-    return compile_app(whole, parse_cron=parse_cron, lookup=secrets_of(app).get, folder=app.name)
+    return compile_app(
+        Sources(with_components(sources)),
+        parse_cron=parse_cron,
+        lookup=secrets_of(app).get,
+        folder=app.name,
+        memo=memo,
+        ahead=ahead,
+    )
 
 
 def load_plan(app: Path) -> tuple[Compiled, Plan]:

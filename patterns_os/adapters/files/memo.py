@@ -5,20 +5,26 @@ only the user may write, and is not used if anybody else may.
 """
 
 import contextlib
+import gc
 import marshal
 import os
 import stat
 import sys
 import tempfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NoReturn
 
 from patterns_os.settings import CACHE_VARIABLE
 
 _FORM = 1
 """Changes when files of before can't be read any more."""
+
+_WORTH_SHARING = 200
+"""So many scripts take longer to look at than a second process takes to start."""
 
 
 class FileMemo:
@@ -49,6 +55,21 @@ class FileMemo:
         self._used[key] = answer
         self._is_changed = True
 
+    @property
+    def size(self) -> int:
+        """How many answers there were at the start."""
+        return len(self._kept)
+
+    def added(self) -> bytes:
+        """Give all answers that are new."""
+        return marshal.dumps({key: answer for key, answer in self._used.items() if key not in self._kept})
+
+    def add(self, answers: bytes) -> None:
+        """Take what `added` gave in another process; half of a message counts as none."""
+        with contextlib.suppress(ValueError, EOFError, TypeError):
+            self._used |= marshal.loads(answers)  # noqa: S302 - our own process wrote it
+            self._is_changed = True
+
     def save(self) -> None:
         """Write what was used since the start, if anything is new; a disk that is full or closed is no matter."""
         if not self._is_changed:
@@ -66,6 +87,53 @@ class FileMemo:
         except OSError:
             Path(name).unlink(missing_ok=True)
             raise
+
+
+def share(memo: FileMemo, work: Sequence[Callable[[], object]]) -> None:
+    """Do half of the work in a second process, and the other half here; all answers go into the memo.
+
+    Small work, work that is mostly remembered, and a process with threads (which must not be copied) are left
+    alone: whoever needs an answer works it out then.
+    """
+    if len(work) - memo.size < _WORTH_SHARING or threading.active_count() > 1 or sys.platform != "linux":
+        return
+    if os.cpu_count() == 1:
+        return
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        _work_for(memo, work[1::2], reading, writing)
+    os.close(writing)
+    for task in work[::2]:
+        task()
+    with open(reading, "rb") as answers:  # noqa: PTH123 - the end of a pipe
+        memo.add(answers.read())
+    os.waitpid(child, 0)
+
+
+@contextlib.contextmanager
+def rare_collection() -> Iterator[None]:
+    """Look for cycles of garbage less often, and put the usual way back at the end."""
+    usual = gc.get_threshold()
+    gc.set_threshold(50_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+
+
+def _work_for(memo: FileMemo, work: Sequence[Callable[[], object]], reading: int, writing: int) -> NoReturn:
+    """Be the second process: whatever happens, nothing of the first one's is written, closed or said."""
+    done = 1
+    try:
+        os.close(reading)
+        for task in work:
+            task()
+        with open(writing, "wb") as answers:
+            answers.write(memo.added())
+        done = 0
+    finally:
+        os._exit(done)
 
 
 def memo_of(app: Path, environ: Mapping[str, str] = os.environ) -> FileMemo | None:
