@@ -8,6 +8,7 @@ import typer
 from watchfiles import Change, DefaultFilter, awatch
 
 from patterns_os.adapters.files.sources import is_source
+from patterns_os.adapters.postgres.versions import ActiveDeployment
 from patterns_os.cli.announcing import stamped, tell
 from patterns_os.cli.console import note, say
 from patterns_os.cli.live import LiveView
@@ -72,9 +73,17 @@ class _Reloader:
         self._opened = opened_app
         self._served = served
         self._compiled = opened_app.compiled
+        self._active = ActiveDeployment(opened_app.database.conninfo, opened_app.deployment.app)
+        self._told: int | None = None
 
     async def reload_for_ever(self) -> None:
         """Deploy the app anew whenever its files change."""
+        try:
+            await self._watch()
+        finally:
+            await self._active.close()
+
+    async def _watch(self) -> None:
         folder = self._opened.app
         watched = False
         async for changes in awatch(
@@ -88,6 +97,17 @@ class _Reloader:
             if changes or not watched:  # what was edited before the watch began shows in no change
                 await self._reload({Path(path).name for _, path in changes})
             watched = True
+            await self._tell_when_replaced()
+
+    async def _tell_when_replaced(self) -> None:
+        """Say so when somebody else has deployed the app: nothing is claimed for a version that is not active."""
+        try:
+            number = await self._active.number()
+        except PatternsError:
+            return
+        if number not in {self._served.deployment.version, self._told}:
+            self._told = number
+            note(f"deployment {number} of somebody else is active: nothing runs here until you save a file")
 
     async def _reload(self, names: set[str]) -> None:
         """Compile what changed; with errors the version before goes on."""

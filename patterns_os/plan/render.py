@@ -30,11 +30,12 @@ def render_diff(diff: PlanDiff, style: Style = lambda text, _: text) -> str:
 def explain_diff(diff: PlanDiff, plan: Plan, style: Style = lambda text, _: text) -> str:
     """Give for each node of the plan why it is in the difference, or that it is not, as a tree."""
     changes = {change.name: change for change in diff.changes if change.kind == "node"}
+    tables = {change.name: change for change in diff.changes if change.kind == "table"}
     felt = {found.node: found for found in diff.affected}
     names = sorted({*changes, *(node.name for node in plan.nodes)})
     unchanged = [name for name in names if name not in changes and name not in felt]
     blocks = [
-        "\n".join(_tree(name, list(_reasons(changes.get(name), felt.get(name), changes)), style))
+        "\n".join(_tree(name, list(_reasons(changes.get(name), felt.get(name), tables | changes)), style))
         for name in names
         if name not in unchanged
     ]
@@ -106,7 +107,7 @@ def _rename_text(old: str, new: str, style: Style) -> str:
 
 
 def _reasons(
-    change: Change | None, felt: Affected | None, changes: dict[str, Change]
+    change: Change | None, felt: Affected | None, origins: dict[str, Change]
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Give reasons with what stands behind each."""
     if change is not None:
@@ -116,7 +117,7 @@ def _reasons(
             victims = told_victims(detail)
             yield detail.text, (victims,) if victims else ()
     if felt is not None:
-        origin = changes.get(felt.through[0])
+        origin = origins.get(felt.through[0])
         behind = tuple(detail.text for detail in origin.details) if origin else ()
         yield f"upstream: {' → '.join(felt.through[:-1])}", (*behind, _CATEGORIES[felt.category][0])
     if change is not None:

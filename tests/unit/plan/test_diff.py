@@ -1,5 +1,7 @@
 import json
 import random
+import subprocess
+import sys
 from hashlib import sha256
 
 import pytest
@@ -626,3 +628,26 @@ def test_the_order_in_which_things_are_declared_plays_no_part(shuffling: random.
 
     assert other.to_bytes() == one.to_bytes()
     assert json.dumps(diff_plans(None, other).to_data()) == json.dumps(diff_plans(None, one).to_data())
+
+
+def test_plans_and_differences_are_the_same_bytes_in_every_process():
+    script = (
+        "import importlib.util, json, sys\n"
+        f"spec = importlib.util.spec_from_file_location('cases', {__file__!r})\n"
+        "cases = importlib.util.module_from_spec(spec)\n"
+        "spec.loader.exec_module(cases)\n"
+        "diff, before, after = cases.changed_shop()\n"
+        "print(json.dumps(diff.to_data()), cases.render_diff(diff), after.version_hash)\n"
+    )
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env={"PYTHONHASHSEED": seed, "PATH": "", "HOME": "/nowhere"},
+            capture_output=True,
+            check=True,
+            cwd=folder,
+        ).stdout
+        for seed, folder in (("1", "/"), ("2", "/tmp"))
+    }
+
+    assert len(printed) == 1
