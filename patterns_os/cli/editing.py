@@ -71,7 +71,11 @@ def open_for_editing() -> Editing:
     app = find_app(Path.cwd())
     manifest = read_authored(app / MANIFEST)
     if manifest is None:
-        raise UsageError(f'The app in "{app}" has no manifest.json to add to', code="no-manifest")
+        raise UsageError(
+            f'The app in "{app}" has no manifest.json to add to',
+            code="no-manifest",
+            hint="`patterns convert` writes it, from the graph.yml",
+        )
     parsed = parse_manifest(manifest)
     if parsed.spec is None or has_errors(parsed.document.diagnostics):
         raise CompileError(parsed.diagnostics)

@@ -15,6 +15,7 @@ from patterns_os.graph.rules.rule import Checked, Repair
 from patterns_os.graph.sources import Sources
 from patterns_os.manifest.document import Document, parse_document, split_pointer
 from patterns_os.manifest.edit import append_item, remove_item, rename_key, set_value
+from patterns_os.manifest.spelling import YAML_ENDINGS
 from patterns_os.manifest.values import slug
 from patterns_os.plan.compile import Compiled
 
@@ -60,7 +61,7 @@ def repairs_of(compiled: Compiled) -> Iterator[tuple[Diagnostic, Repair]]:
     told = {(found.code, found.where, found.message) for found in compiled.diagnostics}
     for found in compiled.diagnostics:
         repair = _repair_of_entry(found, compiled)
-        if repair is not None:
+        if repair is not None and _is_json(repair):
             yield found, repair
     if compiled.graph is None or compiled.manifest is None:
         return
@@ -72,8 +73,13 @@ def repairs_of(compiled: Compiled) -> Iterator[tuple[Diagnostic, Repair]]:
         lineage=compiled.lineage,
     )
     for found, repair in propose_repairs(checked):
-        if (found.code, found.where, found.message) in told:
+        if (found.code, found.where, found.message) in told and _is_json(repair):
             yield found, repair
+
+
+def _is_json(repair: Repair) -> bool:
+    """Tell whether the file is one that can be edited in place; a graph.yml is converted first."""
+    return not repair.file.endswith(YAML_ENDINGS)
 
 
 def apply_repair(text: bytes, repair: Repair) -> bytes:

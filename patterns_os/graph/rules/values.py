@@ -128,7 +128,8 @@ def unused_secrets(checked: Checked) -> Iterator[Finding]:
     if not spec.secrets:
         return
     settings = checked.parsed_configuration.document.content if checked.parsed_configuration else ""
-    given = {name for script in spec.scripts for name in script.secrets or ()}
+    # Of included apps too, and those that stand in parameters as `${{ NAME }}`.
+    given = {str(name) for node in checked.graph.nodes for name in node.spec.get("secrets") or ()}
     given |= {str(hook.to_data().get("verify", {}).get("secret")) for hook in spec.webhooks}
     for index, name in enumerate(spec.secrets):
         mentioned = any(name.encode() in text for file, text in checked.sources.items() if _is_code(file))
