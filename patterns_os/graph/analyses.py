@@ -12,7 +12,6 @@ from typing import Any
 from patterns_os.diagnostics import Diagnostic
 from patterns_os.graph.lineage import Shapes, Traced
 from patterns_os.graph.memo import Answer, Forgetful, Memo, Stored, remember
-from patterns_os.graph.python import analyse_python
 from patterns_os.graph.sources import Sources
 from patterns_os.graph.sql_script import SqlScript
 from patterns_os.graph.vertices import Analysis, Node
@@ -56,6 +55,8 @@ def _question(kind: str, *rest: object) -> bytes:
 
 
 def _python(file: str, sources: Sources) -> tuple[Analysis, list[Diagnostic]]:
+    from patterns_os.graph.python import analyse_python  # noqa: PLC0415 - a large interpreter
+
     analysis, found = analyse_python(file, sources[file], sources)
     return _packed(analysis), found
 
