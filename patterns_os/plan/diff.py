@@ -307,7 +307,7 @@ class _Comparison:
                 effects = tuple(table_effects(now, self.facts, is_new=True))
                 about = ", ".join(f"{column} {kind}" for column, kind in declared_columns(now).items())
                 yield Change(kind="table", name=name, action=Action.ADDED, about=about, effects=effects)
-            elif was != now:
+            elif _differs(was, now):
                 details = self._with_victims(table_details(was, now))
                 effects = tuple(table_effects(now, self.facts, is_new=False))
                 yield Change(
@@ -329,7 +329,7 @@ class _Comparison:
             elif now is None:
                 details = tuple(_removal_details(was))
                 yield Change(kind=kind, name=name, action=Action.REMOVED, about=about(was), details=details)
-            elif was != now:
+            elif _differs(was, now):
                 details = tuple(self._with_victims(_part_details(was, now)))
                 yield Change(kind=kind, name=name, action=Action.CHANGED, about=about(now), details=details)
 
@@ -434,6 +434,11 @@ def _removal_details(part: PlanPart) -> Iterator[Detail]:
     if isinstance(part, PlannedWebhook):
         text = f"{part.path} answers 404 from now on; deliveries and rows stay"
         yield Detail(why="path", text=text, breaks=(SENDERS,))
+
+
+def _differs(before: PlanPart, after: PlanPart) -> bool:
+    """Compare as bytes: `1`, `1.0` and `true` are equal in Python, and not in a plan."""
+    return before.model_dump_json() != after.model_dump_json()
 
 
 def _is_named(parts: object) -> bool:

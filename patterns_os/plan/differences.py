@@ -224,7 +224,7 @@ def _with_additions(before: PlannedNode, after: PlannedNode, files: list[Detail]
 
 
 def _runtime_details(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Iterator[Detail]:
-    if before == after:
+    if _json(before) == _json(after):
         return
     old, new = before or {}, after or {}
     base = ("image", "dockerfile", "requirements")
@@ -373,11 +373,13 @@ def _casting(table: PlannedTable) -> str:
 
 def _is_told(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> bool:
     """Tell whether a difference of two schemas is one of their columns or their casting."""
-    if before == after:
+    if _json(before) == _json(after):
         return True
     old, new = before or {}, after or {}
     fields = [sorted(one.get("fields", ()), key=lambda entry: str(entry["name"])) for one in (old, new)]
-    return fields[0] != fields[1] or bool(old and new and old.get("casting") != new.get("casting"))
+    return _json(fields[0]) != _json(fields[1]) or bool(
+        old and new and old.get("casting") != new.get("casting")
+    )
 
 
 def _shown(entry: Mapping[str, Any]) -> str:
@@ -399,14 +401,17 @@ def _name_details(why: str, before: set[Any], after: set[Any]) -> Iterator[Detai
 
 
 def _plain(why: str, name: str, before: object, after: object) -> Iterator[Detail]:
-    if before != after:
+    if _json(before) != _json(after):
         yield Detail(why=why, text=f"{name}: {_text(before)} → {_text(after)}")
 
 
 def _others(before: PlanPart, after: PlanPart, told: frozenset[str]) -> Iterator[Detail]:
-    for field in type(after).model_fields:
-        if field not in told and getattr(before, field) != getattr(after, field):
-            yield Detail(why=field.replace("_", "-"), text=f"{field} has changed")
+    fields = [field for field in type(after).model_fields if field not in told]
+    if fields:
+        old, new = (part.model_dump(mode="json", include=set(fields)) for part in (before, after))
+        for field in fields:
+            if _json(old[field]) != _json(new[field]):
+                yield Detail(why=field.replace("_", "-"), text=f"{field} has changed")
 
 
 def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:

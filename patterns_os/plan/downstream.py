@@ -35,7 +35,8 @@ class Affected:
     """A node that feels a change upstream, and gives no other values for a reason of its own.
 
     Attributes:
-        through: The way there: changed node or table, then tables and nodes in turn, up to the node.
+        through: The way there: changed node or table, then tables and nodes in turn, up to the node; of a long
+            one the beginning and the end, with `…` between.
         category: `breaking` if something that it relies on goes, `perhaps-breaking` if nobody can tell,
             `values` if what it reads may have other values.
     """
@@ -134,9 +135,17 @@ def _ways(
         for table in sorted({given.table for given in known[name].outputs}):
             for reader in reading.get(table, ()):
                 if reader.name not in ways:
-                    ways[reader.name] = (*ways[name], table, reader.name)
+                    ways[reader.name] = _shortened((*ways[name], table, reader.name))
                     pending.append(reader.name)
     return {name: way for name, way in ways.items() if name not in sources}
+
+
+def _shortened(way: tuple[str, ...]) -> tuple[str, ...]:
+    """Give a long way by its ends: a chain of ten thousand nodes is not told ten thousand times."""
+    return way if len(way) <= _LONGEST_WAY else (*way[:2], "…", *way[3 - _LONGEST_WAY :])
+
+
+_LONGEST_WAY = 9
 
 
 def _changes_values(details: Iterable[Detail]) -> bool:

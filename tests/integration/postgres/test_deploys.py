@@ -69,6 +69,17 @@ class TestFacts:
         assert facts.tables["src"].rows == 1
         assert facts.consumers["copy", "src"].waiting == 1
 
+    def test_a_database_of_the_release_before_can_be_looked_at(self, database: str, hands: Any) -> None:
+        hands.connection.execute("drop table patterns_os.sources")
+        hands.connection.execute("alter table patterns_os.versions drop column deployed_by, drop column how")
+        versions = PostgresVersions(database)
+
+        assert versions.facts("try").deployment == hands.deployment.version
+        assert versions.history("try", 9)[0].origin == Origin()
+        found = versions.active("try")
+        assert found is not None
+        assert (found.plan, found.sources) == (hands.deployment.plan, {})
+
 
 class TestExpectations:
     def test_a_plan_for_another_deployment_is_refused(self, database: str, hands: Any, deploy: Any) -> None:

@@ -573,7 +573,16 @@ FIELDS = {
     "parameters": st.dictionaries(st.sampled_from("ab"), st.sampled_from([1, 1.0, True, "x", None])),
     "secrets": st.sampled_from([(), ("A",), ("A", "B")]),
     "start": st.sampled_from(["beginning", "now"]),
-    "runtime": st.sampled_from([None, {"name": "r", "image": "i"}, {"name": "r", "image": "j"}]),
+    "runtime": st.sampled_from(
+        [
+            None,
+            {"name": "r", "image": "i"},
+            {"name": "r", "image": "j"},
+            {"name": "r", "x": 1},
+            {"name": "r", "x": True},
+        ]
+    ),
+    "max_hops": st.sampled_from([None, 3]),
     "manual": st.booleans(),
     "isolation": st.sampled_from(["warm", "run"]),
     "content": st.sampled_from("12"),
@@ -585,7 +594,7 @@ TABLES = st.builds(
     name=st.just("orders"),
     unique_on=st.sampled_from([(), ("a",)]),
     row_schema=st.sampled_from([None, schema(a="text")["row_schema"], schema(a="text!")["row_schema"]]),
-    retention=st.sampled_from([{}, {"rows": 1}]),
+    retention=st.sampled_from([{}, {"rows": 1}, {"rows": 1.0}, {"rows": True}]),
 )
 PLANS = st.builds(
     lambda nodes, tables, files: shop(*nodes, tables=tables, files=files),
