@@ -84,7 +84,9 @@ def agree(diff: PlanDiff, *, yes: bool) -> None:
     """
     if not yes and diff.dropped and sys.stdin.isatty():
         for name, rows in diff.dropped.items():
-            typed = click.prompt(f"Type {name} to delete it with {rows_of(rows)}", default="", err=True)
+            typed = click.prompt(
+                f"Type {name} to delete it with {rows_of(rows)}", default="", show_default=False, err=True
+            )
             if typed.strip() != name:
                 raise UsageError("Nothing is changed", code="not-confirmed")
     confirm(f"Deploy version {diff.after[:8]} of {quote(diff.app)}?", yes=yes)
