@@ -272,8 +272,16 @@ class _Tracing:
             if flow.column == EVERY_COLUMN and flow.unknown is None:
                 found += self._copied_rows(flow, named, inputs, outputs)
             else:
-                found.append(_renamed(flow, inputs, outputs))
+                found.append(self._typed(_renamed(flow, inputs, outputs)))
         return found
+
+    def _typed(self, flow: ColumnFlow) -> ColumnFlow:
+        """Give a value that is passed on as it is the type of what it was."""
+        if flow.type is not None or flow.derivation is not Derivation.COPIED or len(flow.sources) != 1:
+            return flow
+        source = flow.sources[0]
+        known = self._shape(source.table).columns.get(source.column) if source.table in self._stores else None
+        return flow if known is None else replace(flow, type=known.type, nullable=known.nullable)
 
     def _copied_rows(
         self,

@@ -202,10 +202,19 @@ class _Index:
                 yield step
 
     def users(self, column: ColumnSource) -> Iterator[Step]:
-        for step in self._used.get(column.table, []):
+        steps = self._used.get(column.table, [])
+        for step in steps:
             taken = {source.column for source in step.flow.sources if source.table == column.table}
-            if column.column == EVERY_COLUMN or column.column in taken or EVERY_COLUMN in taken:
+            in_the_row = EVERY_COLUMN in taken and not self._writes_over(step, column.column)
+            if column.column in taken or column.column == EVERY_COLUMN or in_the_row:
                 yield step
+
+    def _writes_over(self, step: Step, column: str) -> bool:
+        """Tell whether the node copies the row, and writes this column of the copy anew."""
+        is_copy = step.flow.column == EVERY_COLUMN and step.flow.derivation is Derivation.COPIED
+        return is_copy and any(
+            other.node == step.node and other.flow.column == column for other in self._made[step.flow.table]
+        )
 
     def readers(self, column: ColumnSource) -> Iterator[Reading]:
         seen: set[str] = set()
