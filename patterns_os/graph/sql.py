@@ -276,13 +276,13 @@ def _read_create(rendered: Rendered, tokens: list[Token]) -> _Statement | Diagno
 
 def _created(rendered: Rendered, tokens: list[Token]) -> exp.Expr | Diagnostic:
     """Give the query of `create table … as`."""
-    try:
-        trees = parse_text(rendered.text, rendered.dialect)
-    except PARSER_ERRORS:
-        trees = ()
-    query = trees[0].args.get("expression") if trees and isinstance(trees[0], exp.Create) else None
+    whole = _parse(rendered, None)
+    query = whole.args.get("expression") if isinstance(whole, exp.Create) else None
+    if isinstance(query, exp.Expr):
+        return query
     # The parser gives up on a broken `create` as a whole; its query alone has better errors.
-    return query if isinstance(query, exp.Expr) else _parse(rendered, tokens[4:])
+    alone = _parse(rendered, tokens[4:])
+    return whole if isinstance(whole, Diagnostic) and not isinstance(alone, Diagnostic) else alone
 
 
 def _read_statement(rendered: Rendered, tokens: list[Token]) -> _Statement | Diagnostic:
@@ -417,9 +417,13 @@ def _tables(tree: exp.Expr, target: int = -1) -> list[exp.Table]:
     tables = [
         table
         for table in tree.find_all(exp.Table)
-        if isinstance(table.this, exp.Identifier) and "start" in table.this.meta and _offset(table) != target
+        if isinstance(table.this, exp.Identifier) and _has_place(table.this) and _offset(table) != target
     ]
     return sorted(tables, key=_offset)
+
+
+def _has_place(identifier: exp.Identifier) -> bool:
+    return all(isinstance(identifier.meta_get(end), int) for end in ("start", "end"))
 
 
 def _reads(rendered: Rendered, tables: list[exp.Table]) -> Iterator[Use]:

@@ -37,7 +37,7 @@ class Expressions(Lookup):
             outer: The scope whose columns it sees besides its own.
         """
 
-    def value(self, node: exp.Expr, scope: Scope, need: Need = None) -> Value:
+    def value(self, node: object, scope: Scope, need: Need = None) -> Value:
         """Give what is known of the value of an expression.
 
         Args:
@@ -46,6 +46,9 @@ class Expressions(Lookup):
             need: The column type that a column in its place must have, where that is certain.
         """
         self.spend(1)
+        # Some parts are plain text where the parser meets what it does not expect.
+        if not isinstance(node, exp.Expr):
+            return Value()
         handler = _HANDLERS.get(type(node))
         if handler is not None:
             return handler(self, node, scope, need)
