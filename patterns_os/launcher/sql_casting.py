@@ -181,11 +181,15 @@ def _filling(
 
 def _value(column: GivenColumn, declared: FieldSchema | None) -> sql.Composed:
     """Give the value of a row that plainly fits, as it is staged."""
+    name = sql.Identifier(column.name)
     target = declared.type if declared else column.stored
-    turn = _TURNS.get((column.kind, target))
-    text = turn[1] if turn else "{}"
-    named = sql.SQL(text).format(sql.Identifier(column.name))
-    return sql.SQL("({})::{} as {}").format(named, sql.SQL(column.stored.sql), sql.Identifier(column.name))
+    if column.kind is target or declared is None:
+        named: sql.Composable = name
+    else:
+        turn = _TURNS.get((column.kind, target))
+        # Without a turn only nulls fit plainly.
+        named = sql.SQL(turn[1]).format(name) if turn else sql.SQL("null")
+    return sql.SQL("({})::{} as {}").format(named, sql.SQL(column.stored.sql), name)
 
 
 def _all_fit(columns: Sequence[GivenColumn], caster: RowCaster) -> sql.Composable:
@@ -235,7 +239,7 @@ def _ruled(rule: Rule, value: sql.Composable, kind: ColumnType) -> sql.Composabl
         return sql.SQL("({} {} {}{})").format(value, sql.SQL(_COMPARISONS[rule.word]), bound, is_number)
     if rule.word in _LENGTHS:
         if kind is not ColumnType.TEXT:
-            return sql.SQL("true")
+            return sql.SQL("false" if kind is ColumnType.JSONB else "true")
         return sql.SQL("char_length({}) {} {}").format(value, sql.SQL(_LENGTHS[rule.word]), bound)
     if rule.word == "enum" and kind is not ColumnType.JSONB and rule.operand:
         known = sql.SQL(", ").join(sql.Literal(one) for one in rule.operand)
@@ -254,7 +258,9 @@ _HARD = frozenset({(ColumnType.BIGINT, ColumnType.DOUBLE), (ColumnType.BIGINT, C
 # What the database turns itself, and when: (what is given, what is declared) → the condition, the value.
 _TURNS: Mapping[tuple[ColumnType | None, ColumnType], tuple[str, str]] = {
     (ColumnType.BIGINT, ColumnType.NUMERIC): ("true", "{}::numeric"),
-    (ColumnType.BIGINT, ColumnType.DOUBLE): ("abs({}) <= 9007199254740992", "{}::double precision"),
+    (ColumnType.BIGINT, ColumnType.DOUBLE): (
+        "{} between -9007199254740992 and 9007199254740992", "{}::double precision"
+    ),
     (ColumnType.BIGINT, ColumnType.TEXT): ("true", "{}::text"),
     (ColumnType.BOOL, ColumnType.TEXT): ("true", "{}::text"),
     (ColumnType.NUMERIC, ColumnType.BIGINT): (
