@@ -19,6 +19,7 @@ from patterns_os.cli.console import note, print_json, say, styled
 from patterns_os.cli.looking import Reached, reached
 from patterns_os.diagnostics import quote, render_diagnostic
 from patterns_os.errors import PatternsError, UsageError
+from patterns_os.launcher.node_js import HINT, find_node, is_new_enough, node_version
 from patterns_os.ports.reports import CheckReport
 from patterns_os.settings import LEAST_FREE_BYTES
 
@@ -51,6 +52,7 @@ def _checks() -> Iterator[CheckReport]:
     yield _python()
     yield _binaries()
     yield _disk()
+    yield _node_js()
     yield names_check(_owners())
     try:
         with reached() as found:
@@ -94,6 +96,18 @@ def _binaries() -> CheckReport:
     except PatternsError as error:
         return CheckReport(name="postgres", sentence="An embedded Postgres is here.", offending=(str(error),))
     return CheckReport(name="postgres", sentence=sentence)
+
+
+def _node_js() -> CheckReport:
+    """Nobody needs it but apps with such scripts: where it is not, that is no fault."""
+    program = find_node()
+    version = node_version(program) if program else None
+    if version is not None and is_new_enough(version):
+        return CheckReport(
+            name="node-js", sentence=f"Node.js {version} for JavaScript and TypeScript: {program}."
+        )
+    found = f"is too old: {version}" if version else "is not installed"
+    return CheckReport(name="node-js", sentence=f"Node.js {found}; scripts in JavaScript need it: {HINT}.")
 
 
 def _disk() -> CheckReport:

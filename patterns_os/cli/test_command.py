@@ -80,9 +80,9 @@ def test(
 
 
 def choose(plan: Plan, name: str) -> PlannedNode:
-    """Give the Python node of that name or file."""
+    """Give the node of that name or file, which runs a script."""
     found = plan.node(name) or next((node for node in plan.nodes if node.file == name), None)
-    if found is not None and found.kind == "python":
+    if found is not None and found.kind != "sql":
         return found
     if found is not None:
         raise UsageError(

@@ -28,7 +28,7 @@ from psycopg.types.json import set_json_dumps, set_json_loads
 from patterns_os.launcher.assignment import AssignedNode
 from patterns_os.launcher.modules import VersionedModules
 from patterns_os.launcher.progress import Progress
-from patterns_os.launcher.script import Lines, compile_script, described, execute
+from patterns_os.launcher.script import Lines, described, execute, prepare
 from patterns_os.launcher.services import Services
 from patterns_os.launcher.session import Session
 from patterns_os.launcher.wire import frame, receive
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import CodeType
 
+    from patterns_os.launcher.javascript_script import JavaScriptCode
     from patterns_os.rows.casting import RowCaster
 
 _RUNS_PER_PROCESS = 10_000
@@ -83,7 +84,8 @@ class NodeProcess:
         sys.path.insert(_after_standard_library(), str((self._folder / self._node.file).parent))
         modules = {path: text.encode("latin-1") for path, text in message.get("modules", {}).items()}
         VersionedModules(self._folder, modules).install()
-        self._code: CodeType | None = None
+        self._modules = modules
+        self._code: CodeType | JavaScriptCode | None = None
         self._casters: dict[str, RowCaster] | None = None
 
     def _run(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -107,9 +109,8 @@ class NodeProcess:
                 casters=self._casters_of_tables(),
             )
             if self._code is None:
-                self._code = compile_script(
-                    self._folder, self._node.file, self._assigned["script"].encode("latin-1")
-                )
+                source = self._assigned["script"].encode("latin-1")
+                self._code = prepare(self._folder, self._node.file, source, self._modules)
             execute(self._code, self._folder, session, self._services, lines)
             done = session.finish()
             answer = {

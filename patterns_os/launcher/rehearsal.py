@@ -21,7 +21,7 @@ from patterns_os.launcher.node_process import NodeProcess
 from patterns_os.launcher.process import NodeProcessHandle
 from patterns_os.launcher.progress import Progress
 from patterns_os.launcher.rehearsal_host import RehearsalHost, RehearsalTable
-from patterns_os.launcher.script import Lines, compile_script, described, execute
+from patterns_os.launcher.script import Lines, described, execute, prepare
 from patterns_os.launcher.services import Services
 from patterns_os.plan.spec import Plan, PlannedNode, PlannedTable
 from patterns_os.rows.tagging import from_json, to_json
@@ -114,7 +114,7 @@ class RehearsalProcess(NodeProcess):
         session = RehearsalHost(self._node, tables, self._services, scratch, self._progress)
         try:
             source = (self._folder / self._node.file).read_bytes()
-            code = compile_script(self._folder, self._node.file, source)
+            code = prepare(self._folder, self._node.file, source, {})
             execute(code, self._folder, session, self._services, lines)
             session.finish()
             answer: dict[str, Any] = {"type": "done"}

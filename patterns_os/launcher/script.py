@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from patterns import host
-from patterns_os.launcher import wire
+from patterns_os.launcher import node_js, wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from patterns_os.launcher.javascript_script import JavaScriptCode
     from patterns_os.launcher.services import Services
 
 _LONGEST_LINE = 16_384
@@ -40,8 +41,36 @@ def compile_script(folder: Path, file: str, source: bytes) -> types.CodeType:
     return code
 
 
-def execute(code: types.CodeType, folder: Path, session: host.Host, services: Services, lines: Lines) -> None:
+def prepare(
+    folder: Path, file: str, source: bytes, modules: Mapping[str, bytes]
+) -> types.CodeType | JavaScriptCode:
+    """Give a script of the app, ready to be executed again and again.
+
+    Args:
+        folder: The app's folder.
+        file: The script, relative to it; its ending tells the language.
+        source: What runs, whatever the file says by now.
+        modules: The same for the app's modules that it imports; what is left out is read from the folder.
+    """
+    if not file.lower().endswith(node_js.ENDINGS):
+        return compile_script(folder, file, source)
+    from patterns_os.launcher.javascript_script import JavaScriptCode  # noqa: PLC0415 - only nodes that need it
+
+    sources = {path: content.decode("utf-8-sig") for path, content in {**modules, file: source}.items()}
+    return JavaScriptCode(folder, file, sources)
+
+
+def execute(
+    code: types.CodeType | JavaScriptCode,
+    folder: Path,
+    session: host.Host,
+    services: Services,
+    lines: Lines,
+) -> None:
     """Run the script as `__main__`, then put everything back."""
+    if not isinstance(code, types.CodeType):
+        code.execute(session)
+        return
     before = _Surroundings.remember()
     main = types.ModuleType("__main__")
     main.__file__ = code.co_filename
@@ -103,14 +132,21 @@ def described(error: BaseException, app: Path, log: Callable[[str, str], None]) 
         "message": _message(error),
         "hint": getattr(error, "hint", None) or _database_hint(error),
         "retry_after_s": getattr(error, "retry_after_s", None),
-        "where": f"{Path(place.filename).relative_to(app)}:{place.lineno}" if place else None,
+        "where": f"{Path(place.filename).relative_to(app)}:{place.lineno}"
+        if place
+        else getattr(error, "where", None),
     }
 
 
 def _trace(
     error: BaseException, frames: traceback.StackSummary, own: list[traceback.FrameSummary]
 ) -> list[str]:
-    """Give the trace-back from the author's first frame on, without ours at its end: those are noise."""
+    """Give the trace-back from the author's first frame on, without ours at its end: those are noise.
+
+    An error of a script in another language brings its own.
+    """
+    if (told := getattr(error, "trace", None)) is not None:
+        return list(told)
     shown = frames[frames.index(own[0]) :] if own else []
     while shown and shown[-1].filename.startswith(_OURS):
         shown.pop()

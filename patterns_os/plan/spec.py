@@ -62,7 +62,7 @@ class PlannedNode(PlanPart):
     """A node as it runs.
 
     Attributes:
-        kind: `python` or `sql` (webhooks are planned apart).
+        kind: `python`, `sql` or `javascript` (TypeScript too; webhooks are planned apart).
         file: The script, relative to the app folder.
         content: Hash of everything of the author's that decides what the node does.
         when: `any` or `all` of the triggering inputs must be new.
@@ -81,7 +81,7 @@ class PlannedNode(PlanPart):
     """
 
     name: str
-    kind: Literal["python", "sql"]
+    kind: Literal["python", "sql", "javascript"]
     file: str
     content: str
     inputs: tuple[PlannedInput, ...] = ()

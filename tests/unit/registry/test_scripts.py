@@ -43,7 +43,7 @@ def test_after_the_slack_template_it_is_the_quick_start():
         pytest.param(b'{"name": "a"}', set(), id="nothing"),
     ],
 )
-@pytest.mark.parametrize("file", ["sub/my-script.py", "my-script.sql"])
+@pytest.mark.parametrize("file", ["sub/my-script.py", "my-script.sql", "my-script.ts", "sub/my-script.cjs"])
 def test_every_starter_compiles_and_streams_or_reads_the_first_table(manifest, reads, file):
     starter = starter_script(file, parse_manifest(manifest).spec).encode()
 
@@ -62,7 +62,7 @@ def test_every_starter_compiles_and_streams_or_reads_the_first_table(manifest, r
 @pytest.mark.parametrize(
     ("file", "told"),
     [
-        pytest.param("x.ts", "scripts in TypeScript are not supported yet", id="later"),
+        pytest.param("x.tsx", "scripts in JSX are not supported yet", id="later"),
         pytest.param("notes.md", '"notes.md" is no script that can run', id="never"),
     ],
 )
@@ -70,7 +70,10 @@ def test_other_languages_are_refused(file, told):
     with pytest.raises(UsageError) as caught:
         starter_entry(file)
 
-    assert str(caught.value) == f"error[script-ending] {told}, expected a name that ends with .py or .sql"
+    assert (
+        str(caught.value)
+        == f"error[script-ending] {told}, expected a name that ends with .py, .sql, .js or .ts"
+    )
 
 
 def test_a_forgotten_ending_is_suggested():
