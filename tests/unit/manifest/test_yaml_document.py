@@ -126,6 +126,11 @@ def test_a_mistake_is_explained(text, expected):
     assert told(text) == expected
 
 
+@pytest.mark.parametrize("part", ["[", "- ", '["}",', "{a: ", "? "])
+def test_deep_nesting_is_refused_and_overflows_nothing(part):
+    assert [found.code for found in read(part * 100_000).diagnostics] == ["too-deep"]
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     st.one_of(st.binary(max_size=60), st.text("ab:-[]{}&*!<>|'\"#\n 1.~?%@`,", max_size=60).map(str.encode))
