@@ -7,18 +7,22 @@ from pathlib import Path
 
 from patterns_os.diagnostics import quote
 from patterns_os.errors import PermanentError
+from patterns_os.manifest.scripts import MANIFEST_NAMES
 
 _SCRIPTS = ("*.py", "*.sql", "*.js", "*.[cm]js", "*.jsx", "*.ts", "*.[cm]ts", "*.tsx")
 PATTERNS = (*_SCRIPTS, "*.json", "*.yml", "*.yaml", "*.md", "requirements*.txt")
 IGNORED_FOLDERS = frozenset({"venv", "node_modules", "__pycache__"})
 LARGEST_BYTES = 1 << 20
+LARGEST_MANIFEST_BYTES = 64 << 20
+"""An app of ten thousand nodes has a manifest of more than a mebibyte."""
 
 
 def load_sources(folder: Path) -> dict[str, bytes]:
     """Give the content of the app's text files by relative path with forward slashes, sorted by path.
 
     Left out: folders that begin with a dot (`.git`, `.venv`, `.patterns`, …), virtual environments,
-    `node_modules`, files of more than 1 MiB, links that lead out of the folder, and links to folders.
+    `node_modules`, files of more than 1 MiB (a manifest may have 64), links that lead out of the folder, and
+    links to folders.
 
     Raises:
         PermanentError: `folder-missing`, `source-unreadable`.
@@ -68,14 +72,15 @@ def _is_inside(entry: os.DirEntry[str], root: Path) -> bool:
 
 def _content(path: str, name: str) -> bytes | None:
     """Give the file's bytes, or `None` where it is too large or has just gone."""
+    largest = LARGEST_MANIFEST_BYTES if name.endswith(MANIFEST_NAMES) else LARGEST_BYTES
     try:
         with open(path, "rb", buffering=0) as opened:  # noqa: PTH123 - a third of the time, for apps of thousands
-            content = opened.read(LARGEST_BYTES + 1)
+            content = opened.read(largest + 1)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise _unreadable(name, error) from error
-    return content if content is not None and len(content) <= LARGEST_BYTES else None
+    return content if content is not None and len(content) <= largest else None
 
 
 def _unreadable(name: str, error: OSError) -> PermanentError:

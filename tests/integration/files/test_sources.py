@@ -46,7 +46,7 @@ def test_the_files_of_an_app_are_given_sorted_with_their_bytes(tmp_path):
         "venv/a.py",
         "node_modules/m/a.js",
         "deep/__pycache__/a.py",
-        "other.yml",
+        "other.toml",
         "notes.txt",
         "image.png",
         "a.pyc",
@@ -120,3 +120,11 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):
         'error[source-unreadable] "deep/a.py" can\'t be read: Permission denied\n'
         "  hint: check the owner and the mode of the file and its folders"
     )
+
+
+def test_a_large_manifest_is_read(tmp_path):
+    (tmp_path / "manifest.json").write_bytes(b" " * (LARGEST_BYTES + 1))
+    (tmp_path / "large.py").write_bytes(b" " * (LARGEST_BYTES + 1))
+    assert {name: len(content) for name, content in load_sources(tmp_path).items()} == {
+        "manifest.json": LARGEST_BYTES + 1
+    }
