@@ -60,6 +60,7 @@ DIALECTS: Mapping[str, str] = {
 }
 """The dialect by the scheme of a storage's address."""
 
+_ENDS = (exp.Drop, exp.TruncateTable)
 _NO_TABLES = frozenset({"DATABASE", "FUNCTION", "PROCEDURE", "SCHEMA", "SEQUENCE", "TYPE"})
 _WAYS = {
     "update": "upsert",
@@ -184,8 +185,7 @@ def _changed(node: exp.Expr) -> Iterator[exp.Table]:
     table = written_table(node)
     if isinstance(node, exp.Into) and isinstance(node.this, exp.Table):
         table = node.this
-    tables = node.expressions if isinstance(node, exp.TruncateTable) else [table]
-    for found in tables:
+    for found in node.find_all(exp.Table) if isinstance(node, _ENDS) else [table]:
         if isinstance(found, exp.Table) and isinstance(found.this, exp.Identifier):
             yield found
 

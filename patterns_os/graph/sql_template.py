@@ -30,7 +30,8 @@ TYPES = ("str", "int", "float", "bool", "date", "datetime", "list", "identifier"
 _MARK = re.compile(r"\x00([de])([0-9]+)\x00")
 # A call that needs no template engine: most scripts have no others.
 _PLAIN_CALL = re.compile(
-    r"""\{\{\s*Table\(\s*(?:"([^"'\\]+)"|'([^"'\\]+)')\s*(?:,\s*(?:mode\s*=\s*)?["']([rw])["']\s*)?\)\s*(\.new)?\s*\}\}"""
+    r"""(?<!\{)\{\{\s*Table\(\s*(?:"([^"'\\]+)"|'([^"'\\]+)')\s*"""
+    r"""(?:,\s*(?:mode\s*=\s*)?(?:"([rw])"|'([rw])')\s*)?\)\s*(\.new)?\s*\}\}"""
 )
 _FILTERS = ("lower", "upper", "trim", "join", "list", "first", "last", "length", "default")
 
@@ -84,14 +85,14 @@ def _plain_render(file: str, source: str, dialect: str) -> Rendered | None:
     for call in _PLAIN_CALL.finditer(source):
         name = call[1] or call[2]
         before = source[done : call.start()]
-        quoted = quote_identifier(NEW_ROWS + name if call[4] else name, dialect)
+        quoted = quote_identifier(NEW_ROWS + name if call[5] else name, dialect)
         if before:
             pieces.append((size, done, True))
         pieces.append((size + len(before), call.start(), False))
         parts += [before, quoted]
         size += len(before) + len(quoted)
         done = call.end()
-        if call[3] == "w":
+        if "w" in {call[3], call[4]}:
             written.add(name)
     if done < len(source):
         pieces.append((size, done, True))
@@ -137,6 +138,7 @@ def _environment() -> "_Sandbox":
         undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False, extensions=[]
     )
     environment.filters = {name: environment.filters[name] for name in _FILTERS}
+    environment.tests["none"] = lambda value: _value_of(value) is None
     environment.globals = {name: name for name in TYPES}
     return environment
 
@@ -221,7 +223,8 @@ class _Calls:
         self.parameters[index] = (plain, detail)
         # A parameter without a value is found by the rules; until then the SQL has to parse.
         value = self.values.get(plain, None if default is ... else default)
-        return f"\x00p{index}\x00{literal(plain, value, kind, self.dialect)}"
+        text = literal(plain, value, kind, self.dialect)
+        return _Value.of(f"\x00p{index}\x00{text}", plain, value, self.dialect)
 
     def range(self, *arguments: int) -> range:
         found = range(*arguments)
@@ -239,8 +242,8 @@ class _Calls:
 
     def place_of(self, line: int, name: str | None) -> Location:
         start = self.places.lines[min(line, len(self.places.lines)) - 1]
-        called = rf"Table\s*\([^)]*?{re.escape(name)}" if name is not None else r"Table\s*\("
-        found = re.compile(called).search(self.source, start)
+        named = re.compile(rf"Table\s*\([^)]*?{re.escape(name or '')}").search(self.source, start)
+        found = named or re.compile(r"Table\s*\(").search(self.source, start)
         return self.places.locate_source(found.start() if found else start)
 
 
@@ -260,6 +263,58 @@ class _TableName(str):
     @property
     def new(self) -> str:
         return quote_identifier(NEW_ROWS + self._name, self._dialect)
+
+
+class _Value(str):
+    """A parameter: it is written as its literal, and is compared, counted and gone through as its value."""
+
+    __slots__ = ("dialect", "name", "value")
+    name: str
+    value: Any
+    dialect: str
+
+    @classmethod
+    def of(cls, text: str, name: str, value: object, dialect: str) -> "_Value":
+        found = cls(text)
+        found.name, found.value, found.dialect = name, value, dialect
+        return found
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __iter__(self) -> Iterator[Any]:
+        items = self.value if isinstance(self.value, list | tuple) else ()
+        for item in items:
+            yield _Value.of(
+                literal(self.name, item, _kind_of(item), self.dialect), self.name, item, self.dialect
+            )
+
+    def __contains__(self, item: object) -> bool:
+        return self.value is not None and _value_of(item) in self.value
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self.value == _value_of(other))
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(str(self.value))
+
+    def __lt__(self, other: object) -> bool:
+        return self.value is not None and bool(self.value < _value_of(other))
+
+    def __le__(self, other: object) -> bool:
+        return self.value is not None and bool(self.value <= _value_of(other))
+
+    def __gt__(self, other: object) -> bool:
+        return self.value is not None and bool(self.value > _value_of(other))
+
+    def __ge__(self, other: object) -> bool:
+        return self.value is not None and bool(self.value >= _value_of(other))
 
 
 class _CallError(Exception):
@@ -318,12 +373,13 @@ def _unmarked(marked: str, calls: _Calls) -> Rendered:
     pieces: list[tuple[int, int, bool]] = [(0, 0, False)]
     uses: list[Use] = []
     size = 0
-    for part in re.split(r"(\x00[dep][0-9]+\x00)", marked):
-        mark = re.fullmatch(r"\x00([dep])([0-9]+)\x00", part)
+    # A filter may have turned the letters of a parameter into capitals.
+    for part in re.split(r"(\x00[depP][0-9]+\x00)", marked):
+        mark = re.fullmatch(r"\x00([depP])([0-9]+)\x00", part)
         if mark is None:
             parts.append(part)
             size += len(part)
-        elif mark[1] == "p":
+        elif mark[1] in {"p", "P"}:
             name, detail = calls.parameters[int(mark[2])]
             where = calls.places.locate_source(pieces[-1][1])
             uses.append(Use(kind="parameter", name=name, access=None, where=where, detail=detail))
@@ -390,7 +446,12 @@ def _shown(value: object) -> str:
     return quote(value) if isinstance(value, str) else str(value)
 
 
+def _value_of(value: object) -> Any:  # noqa: ANN401 - any JSON value
+    return value.value if isinstance(value, _Value) else value
+
+
 def _plain(value: object) -> str:
+    value = _value_of(value)
     # A text that was captured by `{% set %}` brings its marks along.
     return _MARK.sub("", value) if isinstance(value, str) else ""
 

@@ -3,7 +3,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from patterns_os.diagnostics import Location, render_diagnostic
-from patterns_os.graph.sql import analyse_sql
+from patterns_os.graph.sql import analyse_sql, dialect_of
+from patterns_os.graph.sql_template import _full_render, _plain_render, render_template
 from patterns_os.graph.vertices import Access
 
 SCRIPT = b"""\
@@ -375,3 +376,194 @@ def test_the_new_rows_of_a_table_are_a_stream_and_keep_its_name_for_columns() ->
         ("x", Access.STREAM),
     ]
     assert script.statements == ('select x.i from "patterns_new:x" as "x"',)
+
+
+def touched(source, dialect="postgres"):
+    script = analyse_sql("q.sql", source.encode(), {}, {}, dialect)
+    return [(use.name, str(use.access)) for use in script.analysis.uses if use.kind == "table"]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("update x set a = y.b from y", [("x", "write"), ("y", "read")]),
+        ("delete from x using y where x.a = y.a", [("x", "write"), ("y", "read")]),
+        ("truncate x", [("x", "write")]),
+        ("drop table x", [("x", "write")]),
+        ("insert into x (a) select b from y on conflict do nothing", [("x", "write"), ("y", "read")]),
+        ("select * into x from y", [("x", "write"), ("y", "read")]),
+        ("create view x as select * from y", [("x", "write"), ("y", "read")]),
+        (
+            "merge into x using y on x.a = y.a when matched then update set b = (select max(c) from z)",
+            [("x", "write"), ("y", "read"), ("z", "read")],
+        ),
+        (
+            "with gone as (delete from x returning *) insert into y select * from gone",
+            [("x", "write"), ("y", "write")],
+        ),
+        ("select 1 from x; select 2 from y", [("x", "read"), ("y", "read")]),
+        ('select * from {{ Table("x", "w") }}, {{ Table("y").new }}', [("x", "read"), ("y", "stream")]),
+    ],
+)
+def test_what_a_refused_statement_touches_is_told_all_the_same(source, expected):
+    assert analyse(source).diagnostics != ()
+    assert touched(source) == expected
+
+
+def test_a_statement_that_the_parser_does_not_know_is_unknown():
+    assert [unknown.reason for unknown in analyse("vacuum full x").analysis.unknown] == [
+        "the parser does not know the statement"
+    ]
+
+
+def unseen(source, parameters=None):
+    return [(str(found.where), found.reason) for found in analyse(source, parameters).analysis.unknown]
+
+
+BRANCHES = """\
+select * from {{ Table("a") }}
+{% if Parameter("wide", type=bool, default=false) %}
+join {{ Table("b") }} using (id)
+{% endif %}
+"""
+
+
+def test_a_table_of_a_branch_that_is_not_taken_is_unknown():
+    assert tables(BRANCHES) == [("output_table", "write"), ("a", "read")]
+    assert unseen(BRANCHES) == [("q.sql:3:9", 'table "b" is used where {% if … %} decides')]
+    assert unseen(BRANCHES, {"wide": True}) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (
+            'select 1 {% for name in [] %} from {{ Table("a") }} {% endfor %}',
+            [("q.sql:1:39", 'table "a" is used where {% for … %} decides')],
+        ),
+        (
+            'select 1 from {{ Table("a") if 1 else Table(name="b") }}',
+            [("q.sql:1:39", 'table "b" is used where {{ … if … }} decides')],
+        ),
+        (
+            'select 1\n{% if 0 %} from {{ Table("a" ~ "b") }} {% endif %}',
+            [("q.sql:2:20", 'table "ab" is used where {% if … %} decides')],
+        ),
+        (
+            '{% macro m() %} from {{ Table("a") }} {% endmacro %} select 1',
+            [("q.sql:1:25", 'table "a" is used where {% macro … %} decides')],
+        ),
+        (
+            'select 1\n{% if 0 %}{% for x in [1, 2] %} from {{ Table("a" ~ x) }} {% endfor %}{% endif %}',
+            [("q.sql:2:41", "a table whose name is computed is used where {% for … %} decides")],
+        ),
+        ('{% for name in ["a", "b"] %}{% endfor %} select 1 from {{ Table("a") }}', []),
+        ('{% set t = Table("a") %} select 1 from {{ t }}', []),
+    ],
+)
+def test_tables_of_parts_that_are_not_rendered_are_unknown(source, expected):
+    assert unseen(source) == expected
+
+
+def test_a_loop_over_names_reads_each_table():
+    source = (
+        '{% for name in ["a", "b"] %}select * from {{ Table(name) }}'
+        "{% if not loop.last %} union all {% endif %}{% endfor %}"
+    )
+
+    assert sorted(tables(source)) == [("a", "read"), ("b", "read"), ("output_table", "write")]
+    assert unseen(source) == []
+
+
+PLAIN_PARTS = st.sampled_from(
+    [
+        '{{ Table("a") }}', "{{Table( 'b c' )}}", '{{ Table("a", mode="w") }}', "{{ Table('a', 'r') }}",
+        '{{ Table("ä").new }}', "select", " ", "\n", "}}", "'x'", "from", "{", "%}", "#}", "{ {", "ü\n\n",
+        '{{ Table("") }}',
+        "{{ Table('a', \"w\").new }}",
+        '{{ Table("a\\"b") }}', '{{ Table("a", "x") }}', "{{ 1 }}", '{{ Table("{{") }}',
+    ]
+)  # fmt: skip
+
+
+@given(st.lists(PLAIN_PARTS, max_size=8))
+def test_scripts_without_conditions_are_rendered_without_the_engine_and_just_the_same(parts):
+    source = "".join(parts)
+    plain = _plain_render("q.sql", source, "postgres")
+    full = _full_render("q.sql", source, {}, "postgres")
+    if plain is not None:
+        assert (plain.text, plain.written) == (full.text, full.written)
+        assert [plain.locate(at) for at in range(len(plain.text))] == [
+            full.locate(at) for at in range(len(full.text))
+        ]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "expected"),
+    [
+        ("postgres", """select "o"."a", 'it''s \\', '2020-01-01'::date, TRUE from "o"\"o" """),
+        ("mysql", r"""select `o`.`a`, 'it''s \\', CAST('2020-01-01' AS DATE), TRUE from `o"o`"""),
+        ("bigquery", r"""select `o`.`a`, 'it\'s \\', CAST('2020-01-01' AS DATE), TRUE from `o"o`"""),
+        ("tsql", """select [o].[a], 'it''s \\', CAST('2020-01-01' AS DATE), 1 from [o"o]"""),
+    ],
+)
+def test_names_and_values_are_quoted_as_the_dialect_does(dialect, expected):
+    source = (
+        'select {{ Parameter("i", type=identifier) }}.{{ Table("a") }}, {{ Parameter("s") }}, '
+        '{{ Parameter("d", type=date) }}, {{ Parameter("b", type=bool) }} from {{ Table(\'o"o\') }}'
+    )
+    values = {"i": "o", "s": "it's \\", "d": "2020-01-01", "b": True}
+    rendered = render_template("q.sql", source, values, dialect)
+
+    assert rendered.text.replace("(1 = 1)", "1").strip() == expected.replace('"o""o"', '"o""o"').strip()
+
+
+def test_the_dialect_decides_how_the_text_is_read():
+    assert touched("select `a b` from Orders", "mysql") == [("output_table", "write"), ("Orders", "read")]
+    assert touched("select a from Orders qualify 1 = 1", "snowflake") == [
+        ("output_table", "write"),
+        ("ORDERS", "read"),
+    ]
+    assert touched('select a from {{ Table("orders") }}', "snowflake")[1] == ("orders", "read")
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (None, "postgres"),
+        ("postgresql+psycopg://host/name", "postgres"),
+        ("mysql://host/name", "mysql"),
+        ("mssql://host/name", "tsql"),
+        ("duckdb:///file.db", "duckdb"),
+        ("elsewhere://host", "postgres"),
+    ],
+)
+def test_the_address_of_a_storage_tells_its_dialect(url, expected):
+    assert dialect_of(url) == expected
+
+
+def test_functions_of_ones_own_may_be_called_as_others_that_the_parser_knows():
+    assert tables("select split(a), abs(a, 2) from x") == [("output_table", "write"), ("x", "read")]
+    assert told("select a + from x") != []
+
+
+@pytest.mark.parametrize(
+    ("source", "values", "expected"),
+    [
+        ('{% if Parameter("p", type=bool) %}1{% else %}2{% endif %}', {"p": False}, "2"),
+        ('{% if Parameter("p") == "x" %}1{% else %}2{% endif %}', {"p": "x"}, "1"),
+        ('{% if Parameter("p", type=int) > 3 %}1{% else %}2{% endif %}', {"p": 3}, "2"),
+        ('{% if Parameter("p", type=int) >= Parameter("q", type=int) %}1{% endif %}', {"p": 3, "q": 3}, "1"),
+        ('{% if Parameter("p", type=int) < 3 %}1{% else %}2{% endif %}', {}, "2"),
+        ('{% if Parameter("p") is none %}1{% else %}2{% endif %}', {}, "1"),
+        ('{% if "a" in Parameter("p", type=list) %}1{% endif %}', {"p": ["a"]}, "1"),
+        ('{% for x in Parameter("p", type=list) %}{{ x }};{% endfor %}', {"p": ["a'b", 1]}, "'a''b';1;"),
+        ('{{ Parameter("p", type=list) | join(", ") }}', {"p": ["a", "b"]}, "'a', 'b'"),
+        ('{{ Parameter("p", type=list) | length }}', {"p": ["a", "b"]}, "2"),
+        ('{{ Parameter("p") | upper }}', {"p": "a"}, "'A'"),
+        ('{{ Table(Parameter("p")) }}', {"p": "a"}, '"a"'),
+        ('{% set p = Parameter("p") %}{{ p }}', {"p": "a"}, "'a'"),
+    ],
+)
+def test_parameters_decide_as_their_values_and_are_written_as_literals(source, values, expected):
+    assert render_template("q.sql", source, values).text == expected
