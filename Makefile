@@ -20,7 +20,7 @@ help:
 	@echo "make test        set up, run all tests"
 	@echo "make check       set up, run the linter, the type checker, the import contracts, the schema comparison"
 	@echo "make benchmark   set up, measure"
-	@echo "make docs        write the reference of the commands and the schemas anew"
+	@echo "make docs        write the references of commands and types and the schemas anew"
 	@echo "make clean       remove what these commands made"
 
 quickstart: $(INSTALLED)
@@ -41,6 +41,7 @@ benchmark: $(INSTALLED_DEV)
 
 docs: $(INSTALLED_DEV)
 	$(BIN)/python tests/docs/cli_reference.py > docs/cli.md
+	$(BIN)/python tests/docs/types_reference.py
 	$(BIN)/python -m patterns_os.manifest.schema
 
 clean:
