@@ -145,12 +145,18 @@ def _facts(held: HeldReport) -> dict[str, str]:
     return {
         "node": held.node,
         "table": f"{held.table}, {_place(held)}",
-        "why": f"{held.why} after {held.attempts} {'try' if held.attempts == 1 else 'tries'}",
+        "why": _why(held),
         "since": held.at.astimezone().isoformat(sep=" ", timespec="seconds"),
         "run": str(held.run or ""),
         "error": _trouble(held),
         "retry": held.retry or "not asked for",
     }
+
+
+def _why(held: HeldReport) -> str:
+    if (held.error or {}).get("code") == "max-hops":
+        return f"{held.why}: it is at the bound of its circle"
+    return f"{held.why} after {held.attempts} {'try' if held.attempts == 1 else 'tries'}"
 
 
 def _place(held: HeldReport) -> str:

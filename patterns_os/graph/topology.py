@@ -73,7 +73,7 @@ def cycles(graph: Graph, *, without: AbstractSet[str] = frozenset()) -> tuple[tu
         without: Nodes whose circles are not looked for.
     """
     links = _links(graph, without)
-    inside = _in_circles(links)
+    inside = in_circles(links)
     within = {
         name: [(table, node) for table, node in links[name] if inside.get(node) == number]
         for name, number in inside.items()
@@ -86,6 +86,44 @@ def cycles(graph: Graph, *, without: AbstractSet[str] = frozenset()) -> tuple[tu
             found.append(path)
             reported.update(path[::2])
     return tuple(found)
+
+
+def in_circles(links: Mapping[str, list[tuple[str, str]]]) -> dict[str, int]:
+    """Give the nodes that are on a circle, with a number that those have in common that reach each other.
+
+    Args:
+        links: For each node the tables that it writes, each with a node that it triggers.
+
+    Tarjan's strongly connected components, without recursion: apps may be longer than Python's stack.
+    """
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: dict[str, int] = {}
+    done: set[str] = set()
+    for root in links:
+        pending = [] if root in index else [(root, iter(links[root]))]
+        while pending:
+            name, rest = pending[-1]
+            if name not in index:
+                index[name] = low[name] = len(index)
+                stack.append(name)
+            for _, node in rest:
+                if node not in index:
+                    pending.append((node, iter(links[node])))
+                    break
+                if node not in done:
+                    low[name] = min(low[name], index[node])
+            else:
+                pending.pop()
+                if pending:
+                    low[pending[-1][0]] = min(low[pending[-1][0]], low[name])
+                if low[name] == index[name]:
+                    component = _popped(stack, name)
+                    done.update(component)
+                    if len(component) > 1 or any(node == name for _, node in links[name]):
+                        found |= dict.fromkeys(component, index[name])
+    return found
 
 
 def to_networkx(graph: Graph) -> "nx.MultiDiGraph[Any]":
@@ -190,41 +228,6 @@ def _links(graph: Graph, without: AbstractSet[str]) -> dict[str, list[tuple[str,
         if edge.access is Access.WRITE and edge.node not in without:
             links[edge.node] |= {(edge.store, node) for node in triggered[edge.kind, edge.store]}
     return {node: sorted(found) for node, found in links.items()}
-
-
-def _in_circles(links: Mapping[str, list[tuple[str, str]]]) -> dict[str, int]:
-    """Give the nodes that are on a circle, with a number that those have in common that reach each other.
-
-    Tarjan's strongly connected components, without recursion: apps may be longer than Python's stack.
-    """
-    index: dict[str, int] = {}
-    low: dict[str, int] = {}
-    stack: list[str] = []
-    found: dict[str, int] = {}
-    done: set[str] = set()
-    for root in links:
-        pending = [] if root in index else [(root, iter(links[root]))]
-        while pending:
-            name, rest = pending[-1]
-            if name not in index:
-                index[name] = low[name] = len(index)
-                stack.append(name)
-            for _, node in rest:
-                if node not in index:
-                    pending.append((node, iter(links[node])))
-                    break
-                if node not in done:
-                    low[name] = min(low[name], index[node])
-            else:
-                pending.pop()
-                if pending:
-                    low[pending[-1][0]] = min(low[pending[-1][0]], low[name])
-                if low[name] == index[name]:
-                    component = _popped(stack, name)
-                    done.update(component)
-                    if len(component) > 1 or any(node == name for _, node in links[name]):
-                        found |= dict.fromkeys(component, index[name])
-    return found
 
 
 def _popped(stack: list[str], last: str) -> list[str]:

@@ -16,7 +16,7 @@ from patterns_os.errors import NodeError
 from patterns_os.graph.vertices import NEW_ROWS
 from patterns_os.launcher.sql_casting import GivenColumn, Sorted, stage_fitting
 from patterns_os.plan.spec import PlannedNode
-from patterns_os.ports.claims import Claim
+from patterns_os.ports.claims import Claim, ClaimedInput
 from patterns_os.rows.casting import Refused, RowCaster, held_form
 from patterns_os.rows.errors import REFUSED
 from patterns_os.rows.types import ColumnType, parse_type
@@ -95,6 +95,7 @@ async def run_sql(
         "outputs": [{"table": table, "operations": [operation]}],
         "seen": [{"table": number, "last": last} for number, last in seen.items()],
         "refused": [{"table": table, **held_form(one)} for one in refused],
+        "release": [claim.held["id"]] if claim.held is not None else [],
         "rows_in": sum(
             given.to - given.start if given.access == "stream" else max(0, seen[given.table] - given.base)
             for given in claim.inputs
@@ -127,17 +128,23 @@ async def _show_new_rows(connection: psycopg.AsyncConnection[Any], claim: Claim)
         names = [sql.Identifier(column["name"]) for column in columns]
         await connection.execute(sql.SQL("drop view if exists {}").format(view))
         await connection.execute(
-            sql.SQL(
-                "create temporary view {} as select {} from {} "
-                "where patterns_position > {} and patterns_position <= {}"
-            ).format(
+            sql.SQL("create temporary view {} as select {} from {}").format(
                 view,
                 sql.SQL(", ").join([sql.Identifier("patterns_id"), *names]),
-                _raw(relation),
-                given.start,
-                given.to,
+                _new_rows(claim, given, relation),
             )
         )
+
+
+def _new_rows(claim: Claim, given: ClaimedInput, relation: str) -> sql.Composable:
+    """Give the claimed rows as the rest of a select; a record that was set aside as it was kept then."""
+    held = claim.held
+    if held is not None and (held["table_id"], held["stream"]) == (given.table, given.stream):
+        kept = orjson.dumps(held["content"]).decode()
+        return sql.SQL("jsonb_populate_record(null::{}, {})").format(_raw(relation), sql.Literal(kept))
+    return sql.SQL("{} where patterns_position > {} and patterns_position <= {}").format(
+        _raw(relation), given.start, given.to
+    )
 
 
 async def _lay_columns(

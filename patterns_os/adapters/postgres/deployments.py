@@ -20,6 +20,7 @@ from patterns_os.adapters.postgres.migrate import OWNER, grant_entrances, migrat
 from patterns_os.adapters.postgres.versions import PLAN_OF_APP, read_watched
 from patterns_os.diagnostics import did_you_mean
 from patterns_os.errors import PermanentError, TemporaryError, UsageError
+from patterns_os.plan.circles import bounds_of_circles
 from patterns_os.plan.diff import likely_renames
 from patterns_os.plan.effects import joined
 from patterns_os.plan.facts import Expected
@@ -195,6 +196,7 @@ def _lay(
     nodes = _lay_nodes(connection, app, plan)
     _try_configuration_again(connection, app)
     _lay_inputs(connection, plan, nodes, tables)
+    _lay_circles(connection, app, plan, nodes)
     _lay_schedules(connection, app, plan, nodes, first_ticks)
     return nodes, tables
 
@@ -370,6 +372,24 @@ def _lay_inputs(
             "update patterns_os.inputs set active = false where node = %s and not (table_id = any(%s))",
             (nodes[node.name], [i["table"] for i in current]),
         )
+
+
+def _lay_circles(
+    connection: psycopg.Connection[DictRow], app: int, plan: Plan, nodes: Mapping[str, int]
+) -> None:
+    limits = {node.name: node.max_hops for node in plan.nodes}
+    circles = [
+        {"node": nodes[name], "circle": [str(nodes[bound]) for bound in bounds], "max_hops": limits[name]}
+        for name, bounds in bounds_of_circles(plan).items()
+    ]
+    connection.execute(
+        "update patterns_os.nodes n set circle = w.circle, max_hops = w.max_hops from ("
+        "  select k.id, c.circle, c.max_hops from patterns_os.nodes k "
+        "  left join jsonb_to_recordset(%s) c(node int, circle text[], max_hops int) on c.node = k.id "
+        "  where k.app = %s) w "
+        "where n.id = w.id and (n.circle, n.max_hops) is distinct from (w.circle, w.max_hops)",
+        (Jsonb(circles), app),
+    )
 
 
 def _lay_schedules(

@@ -53,7 +53,7 @@ class Hands:
             self.rows("select 1 from patterns_os.tables where id = %s for no key update", number)
             return int(
                 self.one(
-                    "select last from patterns_os.write_block(%s, %s, %s, %s, null, null, null, 0, null)",
+                    "select last from patterns_os.write_block(%s, %s, %s, %s, null, null, null, null, null)",
                     number, kind, names, Jsonb(rows, dumps=orjson.dumps),
                 )
             )  # fmt: skip

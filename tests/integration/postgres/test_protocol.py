@@ -396,7 +396,7 @@ class TestTrust:
             "delete from app_try_data.src",
             "create table app_try.mine (i int)",
             "create table public.mine (i int)",
-            "select patterns_os.write_block(1, 'append', null, '[]', null, null, null, 0, null)",
+            "select patterns_os.write_block(1, 'append', null, '[]', null, null, null, null, null)",
             "select patterns_os.own_lane(1, 1)",
             "set role patterns_owner",
             "copy (select 1) to program 'true'",

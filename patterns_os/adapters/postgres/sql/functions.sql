@@ -165,7 +165,7 @@ end $$;
 -- here must be newer than the wait). Gives the watermark after it and how many rows changed.
 create or replace function patterns_os.write_block(
     _table int, _kind text, _columns text[], _rows jsonb, _stage text, _run bigint,
-    _input jsonb, _hops int, _trace text, out last bigint, out written bigint
+    _input jsonb, _hops jsonb, _trace text, out last bigint, out written bigint
 ) language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
 declare
     _relation text := patterns_os.relation(_table);
@@ -302,6 +302,147 @@ language sql stable as $$
         end
 $$;
 
+-- What of a commit's hops counts in a circle: how often its rows have been through each node that bounds it.
+create or replace function patterns_os.hops_in(_hops jsonb, _circle text[]) returns jsonb
+language sql immutable parallel safe as $$
+    select case when _hops is null then '{}' else
+        coalesce((select jsonb_object_agg(h.key, h.value) from jsonb_each(_hops) h where h.key = any(_circle)), '{}') end
+$$;
+
+-- The rows after `_from` that have come round equally often, up to `upto`; null where there are none. `at`: when
+-- the first of them were written. It looks at a thousand commits at most: the rest is another stretch.
+create or replace function patterns_os.stretch(
+    _table int, _from bigint, _to bigint, _circle text[], out hops jsonb, out upto bigint, out at timestamptz
+) language plpgsql stable security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
+declare
+    _commit record;
+begin
+    if _from >= _to then
+        return;
+    end if;
+    for _commit in
+        select c.last, c.at, patterns_os.hops_in(c.hops, _circle) as hops from patterns_os.commits c
+        where c.table_id = _table and c.last > _from order by c.last limit 1000
+    loop
+        if upto is null then
+            hops := _commit.hops; at := _commit.at;
+        end if;
+        exit when _commit.hops <> hops;
+        upto := least(_commit.last, _to);
+        exit when upto = _to;
+    end loop;
+end $$;
+
+-- Sets aside what has come round as often as the node allows, and goes past it; tells whether there was any.
+-- Of a stream each row is held. Of a table that is read there is no row to hold, but a start that does not happen:
+-- all that is new there has come round too often.
+create or replace function patterns_os.hold_come_round(_app int, _node int, _circle text[], _max int) returns boolean
+language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
+declare
+    _input record;
+    _part record;
+    _name text := (select n.name from patterns_os.nodes n where n.id = _node);
+    _error jsonb;
+    _from bigint;
+    _any boolean := false;
+begin
+    _error := jsonb_build_object('family', 'node', 'code', 'max-hops', 'message', format(
+        'it has come round %s, which is the max_hops of "%s"', case _max when 1 then 'once' else _max || ' times' end, _name),
+        'hint', 'patterns held retry delivers it once more; a larger max_hops lets rows come round more often');
+    for _input in
+        select i.table_id, i.stream, i.access, i.seen, greatest(i.cursor, h.base) as cursor, h.last
+        from patterns_os.inputs i cross join lateral patterns_os.head(i.table_id) h
+        where i.node = _node and i.active and i.triggering
+        order by i.table_id, i.stream
+    loop
+        if _input.access = 'read' then
+            continue when _input.last <= _input.seen or exists (
+                select 1 from patterns_os.commits c
+                where c.table_id = _input.table_id and c.last > _input.seen
+                  and coalesce((c.hops ->> _node::text)::int, 0) < _max);
+            insert into patterns_os.held (app, node, table_id, stream, position, why, error, content)
+            values (_app, _node, _input.table_id, _input.stream, _input.last, 'dead', _error, '{}')
+            on conflict (node, table_id, stream, position) do nothing;
+            update patterns_os.inputs i set seen = _input.last
+            where i.node = _node and i.table_id = _input.table_id and i.stream = _input.stream;
+            _any := true;
+            continue;
+        end if;
+        _from := _input.cursor;
+        loop
+            select * into _part from patterns_os.stretch(_input.table_id, _from, _input.last, _circle);
+            exit when _part.upto is null or coalesce((_part.hops ->> _node::text)::int, 0) < _max;
+            execute format(
+                'insert into patterns_os.held (app, node, table_id, stream, position, why, error, content) '
+                'select $1, $2, $3, $4, r.patterns_position, ''dead'', $5, to_jsonb(r) from %s r '
+                'where r.patterns_position > $6 and r.patterns_position <= $7 '
+                'on conflict (node, table_id, stream, position) do nothing', patterns_os.relation(_input.table_id))
+            using _app, _node, _input.table_id, _input.stream, _error, _from, _part.upto;
+            _from := _part.upto;
+        end loop;
+        if _from > _input.cursor then
+            update patterns_os.inputs i set cursor = _from, seen = greatest(i.seen, _from), moved = true
+            where i.node = _node and i.table_id = _input.table_id and i.stream = _input.stream;
+            _any := true;
+        end if;
+    end loop;
+    return _any;
+end $$;
+
+-- What a run passes on: the node itself is one further, if it bounds its circle.
+create or replace function patterns_os.passed_on(_hops jsonb, _node int, _max int) returns jsonb
+language sql immutable parallel safe as $$
+    select case when _max is null then _hops
+           else _hops || jsonb_build_object(_node::text, 1 + coalesce((_hops ->> _node::text)::int, 0)) end
+$$;
+
+-- Cuts the inputs of a claim of a node in a circle, so that all rows that trigger it have come round equally often:
+-- else a new row would count as the oldest one that it shares a run with. The other streams are left for a later
+-- run, but where the node waits for all of its inputs. Gives what the run passes on, too.
+create or replace function patterns_os.cut_by_hops(
+    _node int, _circle text[], _max int, _when text, _held jsonb, _inputs jsonb, out inputs jsonb, out hops jsonb
+) language plpgsql stable security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
+begin
+    if _held is not null then
+        inputs := _inputs;
+        hops := patterns_os.hops_in((select c.hops from patterns_os.commits c
+            where c.table_id = (_held ->> 'table_id')::int and c.last >= (_held ->> 'position')::bigint
+            order by c.last limit 1), _circle);
+    else
+        with given as (
+            select g.ordinality as n, g.value as body, i.access, i.triggering, i.seen, s.hops, s.upto, s.at,
+                   (g.value ->> 'last')::bigint > i.seen or i.moved as is_new
+            from jsonb_array_elements(_inputs) with ordinality g
+            join patterns_os.inputs i on i.node = _node and i.table_id = (g.value ->> 'table')::int
+                and i.stream = g.value ->> 'stream'
+            left join lateral patterns_os.stretch((g.value ->> 'table')::int, (g.value ->> 'from')::bigint,
+                                                  (g.value ->> 'to')::bigint, _circle) s
+                on i.access = 'stream' and i.triggering),
+        chosen as (
+            -- what has waited longest
+            select g.hops from given g where g.upto is not null order by g.is_new desc, g.at, g.n limit 1),
+        cut as (
+            select g.n, g.body, g.upto, g.access, g.triggering, g.seen, g.hops,
+                   g.upto is not null and (_when = 'all' or g.hops = (select c.hops from chosen c)) as is_given
+            from given g)
+        select jsonb_agg(case when c.upto is null then c.body
+                              else c.body || jsonb_build_object('to', case when c.is_given then c.upto
+                                                                           else (c.body ->> 'from')::bigint end)
+                         end order by c.n),
+               (select coalesce(jsonb_object_agg(most.key, most.count), '{}') from (
+                    select h.key, max(h.value::int) as count from (
+                        select p.hops from cut p where p.is_given
+                        union all
+                        select patterns_os.hops_in(k.hops, _circle) from cut p
+                        join patterns_os.commits k on k.table_id = (p.body ->> 'table')::int and k.last > p.seen
+                        where p.access = 'read' and p.triggering) from_inputs(hops), jsonb_each_text(from_inputs.hops) h
+                    group by h.key) most)
+        into inputs, hops
+        from cut c;
+    end if;
+    hops := nullif(patterns_os.passed_on(coalesce(hops, '{}'), _node, _max), '{}');
+end $$;
+
 -- Claims what is due for a launcher: at most `_most` lanes, each with a new run, range and token.
 -- What is due: see DESIGN 3.4 and patterns_os/triggers/due.py, which says the same as a pure function.
 create or replace function patterns_os.claim_v1(_app int, _version bigint, _launcher text, _most int)
@@ -313,9 +454,12 @@ declare
     _lane record;
     _request record;
     _inputs jsonb;
+    _hops jsonb;
     _held jsonb;
     _reason text;
     _run bigint;
+    _claimed int := 0;
+    _went_past boolean := false;
 begin
     perform patterns_os.check_caller(_app);
     -- A claim that a crash forgets was never made: what its run commits is flushed after it, or not at all.
@@ -324,7 +468,8 @@ begin
         return;
     end if;
     for _lane in
-        select l.node, l.lane, l.token, l.attempts, l.deaths, l.dead_in_row, l.narrow, n.name, n.trigger_when
+        select l.node, l.lane, l.token, l.attempts, l.deaths, l.dead_in_row, l.narrow, n.name, n.trigger_when,
+               n.circle, n.max_hops
         from patterns_os.lanes l join patterns_os.nodes n on n.id = l.node
         where n.app = _app and n.retired_at is null and n.kind <> 'webhook'
           and l.run is null and l.state not in ('paused', 'stopped')
@@ -334,7 +479,12 @@ begin
         limit _most
         for update of l skip locked
     loop
-        _held := null;
+        _held := null; _hops := null;
+        if _lane.circle is not null and _lane.max_hops is not null and _lane.narrow is null
+           and patterns_os.hold_come_round(_app, _lane.node, _lane.circle, _lane.max_hops) then
+            _went_past := true;
+            continue when not patterns_os.is_due(_lane.node, _lane.trigger_when);
+        end if;
         select r.id, r.kind, r.payload, r.attempts into _request from patterns_os.requests r
         where _lane.narrow is null and r.node = _lane.node and r.state = 'pending' and r.due_at <= clock_timestamp()
         order by r.due_at, r.id limit 1;
@@ -362,9 +512,13 @@ begin
         from patterns_os.inputs i join patterns_os.tables t on t.id = i.table_id
         cross join lateral patterns_os.head(i.table_id) h
         where i.node = _lane.node and i.active;
-        insert into patterns_os.runs (app, node, lane, version, reason, request, attempt, token, launcher, inputs)
+        if _lane.circle is not null then
+            select c.inputs, c.hops into _inputs, _hops
+            from patterns_os.cut_by_hops(_lane.node, _lane.circle, _lane.max_hops, _lane.trigger_when, _held, _inputs) c;
+        end if;
+        insert into patterns_os.runs (app, node, lane, version, reason, request, attempt, token, launcher, inputs, hops)
         values (_app, _lane.node, _lane.lane, _version, _reason, _request.id,
-                1 + coalesce(_request.attempts, _lane.attempts), _lane.token + 1, _launcher, _inputs)
+                1 + coalesce(_request.attempts, _lane.attempts), _lane.token + 1, _launcher, _inputs, _hops)
         returning id into _run;
         update patterns_os.lanes l set run = _run, token = l.token + 1, launcher = _launcher, state = 'running',
                not_before = null, claimed_at = clock_timestamp()
@@ -381,7 +535,12 @@ begin
         select coalesce(jsonb_object_agg(s.key, s.value), '{}') into state
         from patterns_os.states s where s.node = _lane.node and s.lane = _lane.lane;
         return next;
+        _claimed := _claimed + 1;
     end loop;
+    if _went_past and _claimed < _most then
+        -- Lanes that had only rows to go past took the places of others that are due.
+        return query select * from patterns_os.claim_v1(_app, _version, _launcher, _most - _claimed);
+    end if;
 end $$;
 
 -- The lane of a run, locked, if run and token are still its owner's; raises PT001 otherwise.
@@ -413,6 +572,9 @@ declare
     _lane patterns_os.lanes;
     _given jsonb;
     _start bigint;
+    _to bigint;
+    _node record;
+    _part record;
 begin
     select i.value into _given from patterns_os.runs r, jsonb_array_elements(r.inputs) i
     where r.id = _run and (i.value ->> 'table')::int = _table and i.value ->> 'stream' = '' and i.value ->> 'access' = 'stream';
@@ -426,8 +588,17 @@ begin
     on conflict (node, table_id, stream) do update set active = true;
     select greatest(i.cursor, (_given ->> 'base')::bigint) into _start from patterns_os.inputs i
     where i.node = _lane.node and i.table_id = _table and i.stream = _stream;
-    _given := _given || jsonb_build_object('stream', _stream, 'from', _start,
-                                           'to', case when _closed then _start else (_given ->> 'last')::bigint end);
+    _to := case when _closed then _start else (_given ->> 'last')::bigint end;
+    select n.circle, n.max_hops, r.hops into _node from patterns_os.nodes n, patterns_os.runs r
+    where n.id = _lane.node and r.id = _run;
+    if _node.circle is not null and (_given ->> 'last')::bigint > _start and not _closed
+       and (select i.triggering from patterns_os.inputs i where i.node = _lane.node and i.table_id = _table and i.stream = _stream) then
+        -- In a circle, rows that have not come round as often as the others of the run are left for a later one.
+        select * into _part from patterns_os.stretch(_table, _start, _to, _node.circle);
+        _to := case when patterns_os.passed_on(_part.hops, _lane.node, _node.max_hops) = coalesce(_node.hops, '{}')
+                    then _part.upto else _start end;
+    end if;
+    _given := _given || jsonb_build_object('stream', _stream, 'from', _start, 'to', _to);
     update patterns_os.runs r set inputs = r.inputs || _given where r.id = _run;
     return _given;
 end $$;
@@ -451,15 +622,18 @@ create or replace function patterns_os.take_refused_v1(_app int, _held bigint, _
 language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '10s' as $$
 declare
     _table int;
+    _run bigint;
     _block record;
 begin
     perform patterns_os.check_caller(_app);
-    select h.table_id into _table from patterns_os.held h where h.id = _held and h.app = _app and h.why = 'refused' for update;
+    select h.table_id, h.run into _table, _run from patterns_os.held h
+    where h.id = _held and h.app = _app and h.why = 'refused' for update;
     if not found then
         return null;
     end if;
     perform 1 from patterns_os.tables t where t.id = _table for no key update;
-    select * into _block from patterns_os.write_block(_table, 'append', _columns, _rows, null, null, null, 0, null);
+    select * into _block from patterns_os.write_block(_table, 'append', _columns, _rows, null, null, null,
+                                                      (select r.hops from patterns_os.runs r where r.id = _run), null);
     delete from patterns_os.held h where h.id = _held;
     return _block.last;
 end $$;
@@ -483,14 +657,14 @@ declare
     _input jsonb := _body -> 'inputs' -> 0;
     _tables jsonb := '{}';
     _rows_out bigint := 0;
-    _hops int;
+    _hops jsonb;
     _trace text := _body ->> 'trace';
     _app int;
     _cursor bigint;
 begin
     _lane := patterns_os.own_lane(_run, _token);
-    select r.app into _app from patterns_os.runs r where r.id = _run;
-    select coalesce(max(c.hops), 0), coalesce(_trace, max(c.trace)) into _hops, _trace
+    select r.app, r.hops into _app, _hops from patterns_os.runs r where r.id = _run;
+    select coalesce(_trace, max(c.trace)) into _trace
     from patterns_os.commits c
     where c.table_id = (_input ->> 'table')::int
       and c.last = (select min(m.last) from patterns_os.commits m
@@ -546,7 +720,8 @@ begin
     end if;
 
     -- `seen` is what the run could see when it began; `moved` is about this run alone. A record that was set aside is
-    -- delivered without looking at anything else: what the lane knew of its inputs stays as it was.
+    -- delivered without looking at anything else: what the lane knew of its inputs stays as it was. So does what it
+    -- knew of a stream that was kept from the run (`cut_by_hops`).
     update patterns_os.inputs i set
         seen = greatest(i.seen, coalesce(
             (select (s.value ->> 'last')::bigint from jsonb_array_elements(coalesce(_body -> 'seen', '[]')) s
@@ -558,7 +733,9 @@ begin
                          and m.value ->> 'stream' = i.stream)
     from jsonb_array_elements((select r.inputs from patterns_os.runs r where r.id = _run)) began
     where i.node = _lane.node and i.table_id = (began.value ->> 'table')::int and i.stream = began.value ->> 'stream'
-      and (select r.reason from patterns_os.runs r where r.id = _run) <> 'resume';
+      and (select r.reason from patterns_os.runs r where r.id = _run) <> 'resume'
+      and not (began.value ->> 'access' = 'stream' and began.value -> 'to' = began.value -> 'from'
+               and (began.value ->> 'last')::bigint > (began.value ->> 'from')::bigint);
 
     select i.cursor into _cursor from patterns_os.inputs i
     where i.node = _lane.node and i.table_id = (_lane.narrow ->> 'table')::int and i.stream = _lane.narrow ->> 'stream';
@@ -743,7 +920,7 @@ begin
     if not found then
         raise exception 'table % is not of this app', _table using errcode = '42501';
     end if;
-    select * into _block from patterns_os.write_block(_table, 'append', _columns, _rows, null, null, null, 0, null);
+    select * into _block from patterns_os.write_block(_table, 'append', _columns, _rows, null, null, null, null, null);
     with kept as (
         insert into patterns_os.deliveries (app, webhook, status, reason, headers, body, table_id, first_position, last_position)
         select _app, _webhook, 'accepted', case when d.held > 0 then format('%s of %s rows held: they do not fit the table', d.held, d.held + d.count) end,
