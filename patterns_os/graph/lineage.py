@@ -85,7 +85,8 @@ class Lineage:
 
 
 Shapes = Mapping[str, Mapping[str, str | None] | None]
-"""Port → column → column type (`None`: not proven); `None` for a port whose columns are not known."""
+"""Port → column → column type (`None`: not proven), `EVERY_COLUMN` among them where there may be others; `None` for
+a port of whose columns nothing is known."""
 
 Traced = tuple[Sequence[ColumnFlow], Sequence[ColumnRead], tuple[Diagnostic, ...]]
 """What a SQL node writes and reads, by port, and what is wrong with it."""
@@ -259,7 +260,10 @@ class _Tracing:
 
     def _known_columns(self, table: str) -> Mapping[str, str | None] | None:
         shape = self._shape(table)
-        return {name: column.type for name, column in shape.columns.items()} if shape.is_closed else None
+        known: dict[str, str | None] = {name: column.type for name, column in shape.columns.items()}
+        if shape.is_closed:
+            return known
+        return known | {EVERY_COLUMN: None} if known else None
 
     def _in_tables(
         self, flows: Iterable[ColumnFlow], inputs: Mapping[str, str], outputs: Mapping[str, str]
@@ -341,11 +345,18 @@ class _Tracing:
         for column in (column for entry in written for column in entry.columns):
             if column.name not in columns:
                 inferred.setdefault(column.name, []).append(column)
-        columns |= {name: _joined(found) for name, found in inferred.items()}
+        columns |= {name: self._proven(table, _joined(found), written) for name, found in inferred.items()}
         if store is not None and store.schema is not None and store.schema.casting == "hard":
             return TableShape(columns=columns, is_closed=True)
         unknown = tuple(self._open_because(table, store, written))
         return TableShape(columns=columns, is_closed=not unknown, unknown=unknown)
+
+    def _proven(self, table: str, column: ColumnShape, written: list[_Written]) -> ColumnShape:
+        """Give the column without what another writer, of which not all is known, may do differently."""
+        may_differ = self._pending[table] or any(
+            entry.unknown and all(other.name != column.name for other in entry.columns) for entry in written
+        )
+        return replace(column, type=None, nullable=None) if may_differ else column
 
     def _open_because(self, table: str, store: Store | None, written: list[_Written]) -> Iterator[Unknown]:
         where = store.where if store is not None else Location(file="manifest.json")

@@ -59,9 +59,10 @@ def trace_sql(script: TracedSql, shapes: Shapes) -> SqlColumns:
 
     Args:
         script: What `analyse_sql` gives for it.
-        shapes: By port: the columns of a table with their column types, in the table's order, where all of them
-            are known. A type that is not known is `None`. A table whose columns are not known is absent or `None`.
-            The column `patterns_id`, which all tables have, need not be given.
+        shapes: By port: the columns of a table with their column types, in the table's order where all of them
+            are known; where there may be others, `EVERY_COLUMN` is among them. A type that is not known is `None`.
+            A table of whose columns nothing is known is absent or `None`. The column `patterns_id`, which all
+            tables have, need not be given.
     """
     try:
         return _traced(script, shapes)
@@ -150,8 +151,9 @@ class _Statements(Tracer):
         if not names and by_position:
             # Values have no names: they go to the table's columns in their order.
             shape = self.shapes.get(port) if port is not None else None
-            if shape is None:
-                why = f"the columns of {quote(port or 'the table')} are not known"
+            if shape is None or EVERY_COLUMN in shape:
+                known = "not all columns of {} are known" if shape else "the columns of {} are not known"
+                why = known.format(quote(port or "the table"))
                 return (rest([Origin(port or "", None, why)], 0),)
             names = [(name, 0) for name in shape if not name.startswith(SYSTEM_PREFIX)]
         if not names:

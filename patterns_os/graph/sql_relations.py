@@ -150,12 +150,16 @@ class Scope:
 
 
 def table_rows(port: str, columns: Mapping[str, str | None] | None) -> Rows:
-    """Give the rows of a table of the app, in the order in which the database has its columns."""
+    """Give the rows of a table of the app, in the order in which the database has its columns, if all are known."""
     each = Value(frozenset({(port, EVERY_COLUMN)}), Derivation.COMPUTED)
     if columns is None:
         return Rows((rest([Origin(port, port, f"the columns of {quote(port)} are not known")], 0),), each)
     named = {ROW_ID: "text"} | {name: kind for name, kind in columns.items() if name != ROW_ID}
-    outputs = (Output(name, table_column(port, name, kind)) for name, kind in named.items())
+    is_open = named.pop(EVERY_COLUMN, "") is None
+    outputs = [Output(name, table_column(port, name, kind)) for name, kind in named.items()]
+    if is_open:
+        # The others may stand anywhere behind the identity.
+        outputs.insert(1, rest([Origin(port, port, f"not all columns of {quote(port)} are known")], 0))
     return Rows(tuple(outputs), each)
 
 
@@ -191,8 +195,10 @@ def renamed(rows: Rows, names: Sequence[str]) -> Rows:
         for index, (name, value) in enumerate(zip(names, values, strict=False))
     ]
     open_at = next((index for index, output in enumerate(rows.outputs) if output.origins), None)
-    after = len(names) if open_at is None else open_at
-    return Rows((*columns, *rows.outputs[after:]), rows.each)
+    if open_at is None or len(names) <= open_at:
+        return Rows((*columns, *rows.outputs[len(names) :]), rows.each)
+    # Which of the columns behind a rest are renamed is not known: none keeps its name for certain.
+    return Rows((*columns, *(output for output in rows.outputs if output.origins)), rows.each)
 
 
 def positional(outputs: Sequence[Output], count: int) -> list[Value]:
@@ -223,9 +229,11 @@ def stacked(left: Rows, right: Rows, operation: str) -> Rows:
 
 
 def _unaligned(left: Sequence[Output], right: Sequence[Output]) -> Iterable[Output]:
-    # Behind a rest no position is known: a column of the left is one of many of the right.
-    if len(left) == len(right) == 1 and left[0].origins == right[0].origins:
-        return [left[0]]
+    # Behind a rest no position is known: a column of the left is one of many of the right. Only where both sides
+    # have the same columns, from wherever they have them, does each meet its own.
+    if len(left) == len(right) and all(map(_same_column, left, right)):
+        pairs = zip(left, right, strict=True)
+        return [a if a.origins else a._replace(value=either(a.value, b.value)) for a, b in pairs]
     origins = [origin for output in (*left, *right) for origin in output.origins]
     further = rest(origins, left[0].place)
     others = frozenset(source for output in right for source in output.value.sources)
@@ -237,6 +245,10 @@ def _unaligned(left: Sequence[Output], right: Sequence[Output]) -> Iterable[Outp
         elif output.name:
             found.append(output._replace(value=value))
     return found
+
+
+def _same_column(left: Output, right: Output) -> bool:
+    return (left.name, left.origins) == (right.name, right.origins)
 
 
 def combined(values: Sequence[Value]) -> Value:

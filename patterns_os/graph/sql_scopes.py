@@ -25,7 +25,8 @@ from patterns_os.graph.sql_text import POSTGRES, TracedSql
 from patterns_os.graph.vertices import EVERY_COLUMN, Derivation
 
 Shapes = Mapping[str, Mapping[str, str | None] | None]
-"""The columns of tables by port, with their types; `None` where they are not known."""
+"""The columns of tables by port, with their types; `EVERY_COLUMN` among them where there may be others, `None` where
+nothing is known of them."""
 
 Need = str | None
 """The column type that a value must have in its place, where that is certain."""

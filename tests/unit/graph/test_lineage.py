@@ -235,3 +235,35 @@ def test_an_app_without_tables_has_a_lineage():
     assert dict(found.lineage.shapes) == {}
     assert render_columns(found.graph, found.lineage) == "shop"
     assert render_columns_svg(found.graph, found.lineage).startswith("<svg ")
+
+
+def test_what_is_declared_of_a_table_that_may_have_other_columns_has_its_types_in_sql():
+    app = compiled(
+        [{"file": "q.sql", "outputs": ["sums"]}, {"file": "r.sql", "outputs": ["all_orders"]}],
+        {
+            "q.sql": "select city, count(*) as n, max(note) as note from orders group by 1\n",
+            "r.sql": "select * from orders\n",
+        },
+        [ORDERS],
+        webhooks=[{"title": "orders", "table": "orders"}],
+    )
+    assert columns(app, "sums") == {"city": "text", "n": "bigint", "note": None}
+    assert app.lineage.shapes["sums"].is_closed
+    assert columns(app, "all_orders") == {"amount": "double", "city": "text", "id": "bigint"}
+    assert [unknown.reason for unknown in app.lineage.shapes["all_orders"].unknown] == [
+        'not all columns of "orders" are known'
+    ]
+    assert app.diagnostics == ()
+
+
+def test_a_type_is_not_proven_where_another_writer_may_write_the_column_too():
+    app = compiled(
+        [{"file": "a.py"}, {"file": "b.py"}, {"file": "c.sql", "outputs": ["out"]}],
+        {
+            "a.py": "from patterns import Table\nTable('t', 'w').append({'score': 1})\n",
+            "b.py": "import json\nfrom patterns import Table\nTable('t', 'w').append(json.loads(input()))\n",
+            "c.sql": "select lower(score) as score from t\n",
+        },
+    )
+    assert columns(app, "t") == {"score": None}
+    assert [found.code for found in app.diagnostics if found.severity == "error"] == []

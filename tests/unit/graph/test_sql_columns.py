@@ -546,3 +546,87 @@ def test_words_in_any_order_never_raise(words):
     script = analyse_sql("q.sql", " ".join(words).encode(), {}, {})
     if script.traced is not None:
         assert trace_sql(script.traced, SHAPES) == trace_sql(script.traced, SHAPES)
+
+
+OPEN = {
+    "orders": {"id": "bigint", "amount": "numeric", EVERY_COLUMN: None},
+    "refunds": {"id": "bigint", "paid": "bool", EVERY_COLUMN: None},
+    "customers": {"id": "bigint", "name": "text"},
+}
+NOT_ALL = 'unknown: not all columns of "orders" are known'
+EITHER = 'unknown: the columns of "orders" and "refunds" are not known'
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        pytest.param(
+            "select id, amount, note from orders",
+            [
+                "id <- orders.id; copied; bigint",
+                "amount <- orders.amount; copied; numeric",
+                "note <- orders.note; copied",
+            ],
+            id="known columns have their types, others are taken as they are named",
+        ),
+        pytest.param(
+            "select * from orders",
+            [
+                f"* <- orders.*; copied; {NOT_ALL}",
+                "id <- orders.id; copied; bigint",
+                "amount <- orders.amount; copied; numeric",
+            ],
+            id="a star is the known columns and others",
+        ),
+        pytest.param(
+            "with o as (select * from orders) select sum(o.amount) as total, max(o.note) as note from o",
+            ["total <- orders.amount; computed; numeric", "note <- orders.note; computed"],
+            id="through a query",
+        ),
+        pytest.param(
+            "select amount, name from orders o join customers c on c.id = o.customer",
+            ["amount <- orders.amount; copied; numeric", "name <- customers.name; copied; text"],
+            id="a name that one table is known to have is its",
+        ),
+        pytest.param(
+            "select note from orders o join refunds r on r.id = o.id",
+            ['note <-; computed; unknown: "note" may come from "o" or "r"'],
+            id="a name that none is known to have may be any one's",
+        ),
+        pytest.param(
+            "select * from orders where amount > 1 union all select * from orders where amount < 0",
+            [
+                f"* <- orders.*; copied; {NOT_ALL}",
+                "id <- orders.id; copied; bigint",
+                "amount <- orders.amount; copied; numeric",
+            ],
+            id="a union of a table with itself",
+        ),
+        pytest.param(
+            "select * from orders union all select * from refunds",
+            [
+                f"* <- orders.*, refunds.*, refunds.id, refunds.paid; computed; {EITHER}",
+                f"id <- orders.id, refunds.*, refunds.id, refunds.paid; computed; {EITHER}",
+                f"amount <- orders.amount, refunds.*, refunds.id, refunds.paid; computed; {EITHER}",
+            ],
+            id="columns of two tables go by a position that is not known",
+        ),
+        pytest.param(
+            "select o.b from orders as o(a, b)",
+            [f"b <- orders.*; computed; {NOT_ALL}"],
+            id="columns that are renamed by position",
+        ),
+        pytest.param(
+            "insert into orders values (1, 2)",
+            [f"orders.* <-; computed; {NOT_ALL}"],
+            id="values go by a position that is not known",
+        ),
+    ],
+)
+def test_of_a_table_some_columns_may_be_known(source, expected):
+    assert flows(source, OPEN) == expected
+
+
+def test_a_column_of_a_query_keeps_its_name_where_those_before_it_are_renamed():
+    source = "select q.x, q.amount from (select id, amount, o.* from clicks o) as q(x)"
+    assert flows(source)[1].startswith("amount <- clicks.amount")
