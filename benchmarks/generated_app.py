@@ -107,6 +107,8 @@ def generate(folder: Path, nodes: int, seed: int = 1) -> None:
     tables = [store["table"] for store in stores]
     for number in range(nodes):
         source, other = (chosen.choice(tables[-200:]) for _ in range(2))
+        if number < SOURCES:
+            source = tables[number]
         target = f"table_{number:05}"
         kind, template = _kind(number)
         text = template.format(source=source, other=other, target=target, number=chosen.randint(2, 99))

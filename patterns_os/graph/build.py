@@ -7,7 +7,8 @@ store of its own name. What a script declares wins over what its code shows.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
+from hashlib import sha256
 from typing import Any
 
 from patterns_os.diagnostics import Diagnostic, Location, did_you_mean, quote, sort_diagnostics
@@ -27,6 +28,7 @@ from patterns_os.graph.included import (
     webhook_data,
     with_secrets,
 )
+from patterns_os.graph.memo import remember
 from patterns_os.graph.parts import Part, find_parts
 from patterns_os.graph.schemas import declared_schema
 from patterns_os.graph.sources import Sources
@@ -109,7 +111,7 @@ def build_graph(
     return graph, sort_diagnostics([*(one for done in built for one in done.diagnostics), *found])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Builder:
     """Builds the nodes of one app of the whole."""
 
@@ -138,6 +140,27 @@ class _Builder:
         return self.part.locate(*parts)
 
     def script(self, index: int) -> Built:
+        """Give the node of a script, from the memo where neither manifest nor files have changed."""
+        if self.part.parent is not None:
+            # What an included app's nodes become depends on the apps around it, too.
+            return self._script(index)
+        question = f"built {self.key} {index}".encode()
+        return remember(self.analyses.memo, question, self.sources, partial(self._watched_script, index))
+
+    @cached_property
+    def key(self) -> str:
+        """A hash (hex) of all that the nodes of the app depend on besides files."""
+        document, configuration = self.part.manifest.document, self.configuration
+        names = [storage.name for storage in configuration.storages] if configuration else []
+        runtimes = [runtime.to_data() for runtime in configuration.runtimes] if configuration else []
+        facts = (document.file, self.part.file, self.spec.name, names, runtimes)
+        return sha256(document.text + repr(facts).encode("utf-8", "surrogatepass")).hexdigest()
+
+    def _watched_script(self, index: int, seen: Sources) -> Built:
+        analyses = replace(self.analyses, sources=seen)
+        return replace(self, sources=seen, analyses=analyses)._script(index)  # noqa: SLF001 - itself, watched
+
+    def _script(self, index: int) -> Built:
         script = as_included(self.part, self.spec.scripts[index])
         where = self.locate("scripts", index)
         kind = LANGUAGES.get(file_ending(script.file).lower())

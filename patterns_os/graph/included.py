@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from patterns_os.diagnostics import Diagnostic, did_you_mean, quote
+from patterns_os.diagnostics import Diagnostic, Packed, did_you_mean, quote
 from patterns_os.graph.parts import PASSED_ON, Part, unknown_port
 from patterns_os.graph.vertices import Access, Edge, Node, NodeKind, Store, StoreKind
 from patterns_os.manifest.interpolation import placeholders, secret_behind
@@ -19,7 +19,7 @@ from patterns_os.manifest.values import slug
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
+class Built(Packed):
     """A node with its edges, and what is wrong with it.
 
     Attributes:

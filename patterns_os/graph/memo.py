@@ -114,19 +114,30 @@ class WatchedSources(Sources):
 
     def __getitem__(self, path: str) -> bytes:
         """Give the content of the file and note that it counts."""
-        self.seen[path] = self._watched.digest(path)
+        self.digest(path)
         return self._watched[path]
 
     def __contains__(self, path: object) -> bool:
         """Tell whether there is such a file and note that this counts."""
         if isinstance(path, str):
-            self.seen[path] = self._watched.digest(path)
+            self.digest(path)
         return path in self._watched
 
     def __iter__(self) -> Iterator[str]:
         """Give the paths; from now on every file counts."""
         self.listed = True
         return iter(self._watched)
+
+    def digest(self, path: str) -> str | None:
+        """Give the hash of the file and note that it counts."""
+        found = self.seen[path] = self._watched.digest(path)
+        return found
+
+    @property
+    def listing(self) -> str:
+        """A hash over the paths; from now on every file counts."""
+        self.listed = True
+        return self._watched.listing
 
 
 def digest(items: Sequence[object]) -> str:

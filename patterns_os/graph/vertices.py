@@ -192,7 +192,7 @@ class Analysis(Packed):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Edge:
+class Edge(Packed):
     """A node's use of a store, after ports were mapped to stores."""
 
     node: str
@@ -205,7 +205,7 @@ class Edge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Store:
+class Store(Packed):
     """A table or a file of the app.
 
     Attributes:
@@ -228,7 +228,7 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
+class Node(Packed):
     """A vertex that executes.
 
     Attributes:

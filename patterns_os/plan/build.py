@@ -70,7 +70,7 @@ def build_plan(
     plan = Plan(
         app=graph.app,
         nodes=tuple(
-            _with_columns(files.joined(_node(graph, node, text_model, parse_cron, found), node), lineage)
+            _node(graph, node, found, files, text_model=text_model, parse_cron=parse_cron, lineage=lineage)
             for node in nodes
         ),
         tables=tuple(_table(store) for store in graph.stores if store.kind is StoreKind.TABLE),
@@ -84,7 +84,14 @@ def build_plan(
 
 
 def _node(
-    graph: Graph, node: Node, text_model: str | None, parse_cron: CronParser | None, found: list[Diagnostic]
+    graph: Graph,
+    node: Node,
+    found: list[Diagnostic],
+    files: "_Files",
+    *,
+    text_model: str | None,
+    parse_cron: CronParser | None,
+    lineage: Lineage | None,
 ) -> PlannedNode:
     edges = graph.edges_of(node.name)
     cron = _cron(node, parse_cron, found)
@@ -97,7 +104,9 @@ def _node(
         file=node.file or "",
         content=node.content,
         inputs=inputs,
-        outputs=_outputs(edges),
+        outputs=_outputs(edges, (lineage.given.get(node.name) if lineage else None) or {}),
+        sources=files.run_by(node),
+        runtime=files.runtime(node),
         files={edge.port: edge.store for edge in edges if edge.kind is StoreKind.FILE},
         when=trigger.get("when", "any") if isinstance(trigger, Mapping) else "any",
         cron=cron,
@@ -119,18 +128,14 @@ class _Files:
         known = configuration.runtimes if configuration else ()
         self._runtimes = {runtime.name: runtime.to_data() for runtime in known}
 
-    def joined(self, planned: PlannedNode, node: Node) -> PlannedNode:
-        """Give the planned node with its files and its runtime."""
-        return planned.model_copy(update={"sources": self._run_by(node), "runtime": self._runtime(node)})
-
-    def _run_by(self, node: Node) -> tuple[PlannedSource, ...]:
+    def run_by(self, node: Node) -> tuple[PlannedSource, ...]:
         """Give script and imports; a package's `__init__.py` runs with each of its modules."""
         paths = {path for path in (node.file, *node.analysis.imports) if path and path in self._sources}
         packages = {f"{folder}/__init__.py" for path in paths for folder in _folders(path)}
         paths |= {path for path in packages if path in self._sources and node.kind is NodeKind.PYTHON}
         return tuple(PlannedSource(path=path, content=self._hash(path)) for path in sorted(paths))
 
-    def _runtime(self, node: Node) -> dict[str, Any] | None:
+    def runtime(self, node: Node) -> dict[str, Any] | None:
         """Give what is known of the node's runtime; `content` is the hash of the file that it is built from."""
         name = node.spec.get("runtime")
         if name is None:
@@ -185,28 +190,28 @@ def _triggering(node: Node, inputs: list[Edge], written: set[str]) -> set[str]:
     return tables & streamed if streamed else tables
 
 
-def _outputs(edges: Iterable[Edge]) -> tuple[PlannedOutput, ...]:
+def _outputs(
+    edges: Iterable[Edge], given: Mapping[str, Mapping[str, str | None] | None]
+) -> tuple[PlannedOutput, ...]:
     written = {
         (edge.store, edge.port)
         for edge in edges
         if edge.kind is StoreKind.TABLE and edge.access is Access.WRITE
     }
-    return tuple(PlannedOutput(table=store, port=port) for store, port in sorted(written))
+    return tuple(
+        PlannedOutput(table=store, port=port, columns=_columns(given.get(store)))
+        for store, port in sorted(written)
+    )
+
+
+def _columns(given: Mapping[str, str | None] | None) -> dict[str, str | None] | None:
+    return None if given is None else dict(given)
 
 
 def _folders(path: str) -> Iterator[str]:
     while "/" in path:
         path = path.rpartition("/")[0]
         yield path
-
-
-def _with_columns(planned: PlannedNode, lineage: Lineage | None) -> PlannedNode:
-    """Give the node with the columns that it is proven to give."""
-    given = lineage.given.get(planned.name) if lineage is not None else None
-    if not given:
-        return planned
-    outputs = [output.model_copy(update={"columns": given.get(output.table)}) for output in planned.outputs]
-    return planned.model_copy(update={"outputs": tuple(outputs)})
 
 
 def _cron(node: Node, parse_cron: CronParser | None, found: list[Diagnostic]) -> PlannedCron | None:

@@ -23,6 +23,9 @@ from patterns_os.settings import CACHE_VARIABLE
 _FORM = 1
 """Changes when files of before can't be read any more."""
 
+_GENERATIONS = 10
+"""So many writings an answer stays that nobody asks for: until the branch or the manifest of before is back."""
+
 _WORTH_SHARING = 200
 """So many scripts take longer to look at than a second process takes to start."""
 
@@ -39,15 +42,15 @@ class FileMemo:
         """
         self._path = path
         self._program = program
-        self._kept = _read(path, program)
+        self._generation, self._kept = _read(path, program)
         self._used: dict[str, bytes] = {}
         self._is_changed = False
 
     def get(self, key: str) -> bytes | None:
         """Give what is kept under the key, or `None`."""
-        found = self._used.get(key) or self._kept.get(key)
-        if found is not None:
-            self._used[key] = found
+        found = self._used.get(key)
+        if found is None and (kept := self._kept.get(key)) is not None:
+            found = self._used[key] = kept[1]
         return found
 
     def put(self, key: str, answer: bytes) -> None:
@@ -71,12 +74,15 @@ class FileMemo:
             self._is_changed = True
 
     def save(self) -> None:
-        """Write what was used since the start, if anything is new; a disk that is full or closed is no matter."""
+        """Write it, if anything is new, without what nobody has asked for lately; a full disk is no matter."""
         if not self._is_changed:
             return
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._write(marshal.dumps((_FORM, self._program, self._used)))
+            now = self._generation + 1
+            kept = {key: entry for key, entry in self._kept.items() if now - entry[0] < _GENERATIONS}
+            kept |= {key: (now, answer) for key, answer in self._used.items()}
+            self._write(marshal.dumps((_FORM, self._program, now, kept)))
 
     def _write(self, content: bytes) -> None:
         handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".memo-")
@@ -173,13 +179,13 @@ def _program() -> str:
     return digest.hexdigest()
 
 
-def _read(path: Path, program: str) -> dict[str, bytes]:
+def _read(path: Path, program: str) -> tuple[int, dict[str, tuple[int, bytes]]]:
     try:
         with path.open("rb") as opened:
             found = os.fstat(opened.fileno())
             if found.st_uid != os.getuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-                return {}
-            form, made_by, kept = marshal.load(opened)  # noqa: S302 - the user's own file, see above
+                return 0, {}
+            form, made_by, generation, kept = marshal.load(opened)  # noqa: S302 - the user's own file, see above
     except (OSError, ValueError, EOFError, TypeError):
-        return {}
-    return kept if form == _FORM and made_by == program and isinstance(kept, dict) else {}
+        return 0, {}
+    return (generation, kept) if form == _FORM and made_by == program else (0, {})

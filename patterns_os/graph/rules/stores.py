@@ -158,7 +158,11 @@ def stars_into_schemas(checked: Checked) -> Iterator[Finding]:
     """A select that fills a table with declared columns names them."""
     schemas = {store.name: store.schema for store in checked.graph.stores if store.kind is StoreKind.TABLE}
     for node in checked.graph.nodes:
-        for flow in checked.flows(node) if node.kind is NodeKind.SQL else ():
+        written = {e.store for e in checked.graph.edges_of(node.name) if e.access is Access.WRITE}
+        # Reading the columns of a node takes time, and few tables declare theirs.
+        if node.kind is not NodeKind.SQL or all(schemas.get(table) is None for table in written):
+            continue
+        for flow in checked.flows(node):
             columns, loose = schemas.get(flow.table), _loose_source(flow, schemas)
             if columns is not None and loose is not None:
                 yield Finding(

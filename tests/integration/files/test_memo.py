@@ -18,14 +18,17 @@ def test_what_was_saved_comes_back(tmp_path):
     assert (memo.get("a"), memo.get("b")) == (b"1", None)
 
 
-def test_what_nobody_asked_for_is_dropped_when_something_is_new(tmp_path):
-    saved(tmp_path / "memo", a=b"1", b=b"2")
-    memo = FileMemo(tmp_path / "memo", "p")
-    memo.get("a")
-    memo.put("c", b"3")
-    memo.save()
-    memo = FileMemo(tmp_path / "memo", "p")
-    assert [memo.get(key) for key in "abc"] == [b"1", None, b"3"]
+def test_what_nobody_asks_for_stays_for_a_while(tmp_path):
+    saved(tmp_path / "memo", old=b"1", used=b"2")
+    for number in range(12):
+        memo = FileMemo(tmp_path / "memo", "p")
+        assert memo.get("used") == b"2"
+        memo.put(f"new {number}", b"3")
+        memo.save()
+        left = {key for key in ("old", "used", "new 0") if FileMemo(tmp_path / "memo", "p").get(key)}
+        assert left == (
+            {"old", "used", "new 0"} if number < 9 else {"used", "new 0"} if number < 10 else {"used"}
+        )
 
 
 def test_another_program_starts_afresh(tmp_path):
