@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPTS = ("startup.py", "throughput.py", "trigger_latency.py")
+SCRIPTS = ("startup.py", "compiling.py", "throughput.py", "trigger_latency.py")
 
 
 def main() -> None:
