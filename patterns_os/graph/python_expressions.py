@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice, product
 from typing import Any, ClassVar
 
-from patterns_os.graph.python_engine import Given
+from patterns_os.graph.python_engine import MOST_STEPS, ExhaustedError, Given
 from patterns_os.graph.python_findings import READING, STREAMING, WRITING
 from patterns_os.graph.python_folding import fold_binary, fold_compare, fold_format, fold_percent
 from patterns_os.graph.python_library import type_needed, type_of_method
@@ -79,7 +79,9 @@ class Expressions(Routines):
 
     def evaluate(self, node: ast.expr) -> Value:
         """Give what the expression can be, here and now."""
-        self.step()
+        self.steps += 1
+        if self.steps > MOST_STEPS:
+            raise ExhaustedError
         handler = self._EXPRESSIONS.get(type(node))
         return self._other(node) if handler is None else handler(self, node)
 
@@ -96,18 +98,23 @@ class Expressions(Routines):
 
     def _name(self, node: ast.Name) -> Value:
         name = node.id
-        frame: Frame | None = self.frame
+        outermost = self.frame
+        frame: Frame | None = outermost
         while frame is not None:
             if name in frame.elsewhere:
                 frame = frame.elsewhere[name]
             # A class body is seen only from the body itself, not from its methods.
             if name in frame.names and (frame.owner is None or frame is self.frame):
                 return frame.names[name]
-            frame = frame.outer
+            outermost, frame = frame, frame.outer
         if name in _BUILTINS:
             return _BUILTINS[name]
         self.missed += 1
-        return lost(f'"{name}" is not defined in the script')
+        reason = f'"{name}" is not defined in the script'
+        # With one star it can only come from there, or from nowhere.
+        return (
+            Opaque(reason, path=f"{outermost.stars[0]}.{name}") if len(outermost.stars) == 1 else lost(reason)
+        )
 
     def assign(self, target: ast.expr, value: Value, node: ast.AST) -> None:
         """Give a name, attribute, item or several of them a value."""
@@ -439,8 +446,13 @@ class Expressions(Routines):
     def _boolean(self, node: ast.BoolOp) -> Value:
         found: list[Value] = []
         for index, part in enumerate(node.values):
+            names = self.frame.names
+            if index:
+                self.frame.names = dict(names)
             with self.within() if index else nullcontext():
                 value = self.evaluate(part)
+            if index:
+                self.frame.names = joined((names, self.frame.names))
             is_last = index == len(node.values) - 1
             if not is_last and isinstance(node.op, ast.Or):
                 found += [
@@ -454,9 +466,14 @@ class Expressions(Routines):
         test = self.evaluate(node.test)
         if isinstance(node.test, ast.Compare) and isinstance(test, Known) and isinstance(test.value, bool):
             return self.evaluate(node.body if test.value else node.orelse)
+        names = self.frame.names
         with self.within(), self.guarded():
+            self.frame.names = dict(names)
             body = self.evaluate(node.body)
-            return either((body, self.evaluate(node.orelse)))
+            after, self.frame.names = self.frame.names, dict(names)
+            value = either((body, self.evaluate(node.orelse)))
+        self.frame.names = joined((after, self.frame.names))
+        return value
 
     def _formatted(self, node: ast.JoinedStr) -> Value:
         values = [self._format_part(part) for part in node.values]
@@ -594,7 +611,9 @@ class Expressions(Routines):
         while frame.outer is not None and frame.routine is frame.outer.routine and frame.owner is None:
             # Within a comprehension, the name belongs to what is around it.
             frame = frame.outer
-        frame.names[node.target.id] = value
+        old = frame.names.get(node.target.id)
+        certain = frame is self.frame or old is None or self.is_certain(frame.region)
+        frame.names[node.target.id] = value if certain or old is None else either((old, value))
         return value
 
     def _inner(self, node: ast.Await | ast.Starred) -> Value:
@@ -650,6 +669,20 @@ class Expressions(Routines):
         ast.Yield: _yield,
         ast.YieldFrom: _yield_from,
     }
+
+
+def joined(ways: Sequence[dict[str, Value]]) -> dict[str, Value]:
+    """Give the names as they may be after any of several ways."""
+    first = ways[0]
+    if len(ways) == 1:
+        return first
+    found = dict(first)
+    for way in ways[1:]:
+        for name, value in way.items():
+            known = found.get(name)
+            if known is not value:
+                found[name] = value if known is None else either((known, value))
+    return found
 
 
 def at_position(engine: Expressions, value: Value, index: int, count: int, node: ast.AST) -> Value:

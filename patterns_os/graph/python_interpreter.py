@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 from patterns_os.graph.python_calls import SDK_NAMES
 from patterns_os.graph.python_engine import MOST_STEPS, Given
-from patterns_os.graph.python_expressions import Expressions, at_position
+from patterns_os.graph.python_expressions import Expressions, at_position, joined
 from patterns_os.graph.python_modules import Imported, find_import
 from patterns_os.graph.python_objects import (
     any_item,
@@ -31,8 +31,11 @@ from patterns_os.graph.python_routines import NOBODY, Flow
 from patterns_os.graph.python_values import (
     DEPENDS_ON_ITSELF,
     MOST_CASES,
+    NO_COLUMNS,
     NOTHING,
     Class,
+    Columns,
+    Entry,
     Fields,
     Frame,
     Instance,
@@ -42,6 +45,7 @@ from patterns_os.graph.python_values import (
     Method,
     Opaque,
     Region,
+    Remainder,
     Routine,
     Value,
     at_run_time,
@@ -53,7 +57,7 @@ from patterns_os.graph.python_values import (
     provenance,
 )
 
-MOST_PASSES = 4
+MOST_PASSES = 6
 """How often the body of a loop is followed until what still changes counts as lost."""
 
 _BUILTINS = {
@@ -64,6 +68,8 @@ _BUILTINS = {
 _PROPERTIES = {"exists": "bool", "record_count": "bigint", "is_connected": "bool", "sql_name": "text"}
 _NUMBERS = frozenset({"bigint", "double"})
 _Names = dict[str, Value]
+_Object = Fields | Listed | Instance
+_Content = dict[object, tuple[Columns, bool]]
 
 
 @dataclass(slots=True)
@@ -143,7 +149,10 @@ class Interpreter(Expressions):
                 self.bind(name, Opaque(f'"{name}" is imported from outside the app', path=f"patterns.{name}"))
             return
         local = self.local(base, node.level, self.frame.module.file)
+        if local is None and not node.level:
+            self.frame.stars.append(base)
         if local is not None and local.frame is not None:
+            self.frame.stars += local.frame.stars
             for name, value in list(local.frame.names.items()):
                 if not name.startswith("_"):
                     self.bind(name, value)
@@ -251,7 +260,7 @@ class Interpreter(Expressions):
             if not ended:
                 afterwards.append(self.frame.names)
         self.written = after
-        self.frame.names = _joined(afterwards) if afterwards else names
+        self.frame.names = joined(afterwards) if afterwards else names
         return not afterwards
 
     def _for(self, node: ast.For | ast.AsyncFor) -> bool:
@@ -292,7 +301,7 @@ class Interpreter(Expressions):
                 ways = [*self.flow.exits, *([] if ended else [self.frame.names])]
                 if not ways:
                     break
-                self.frame.names = _joined(ways)
+                self.frame.names = joined(ways)
                 if ended and not self.flow.exits:
                     break
         finally:
@@ -317,24 +326,46 @@ class Interpreter(Expressions):
     def _loop(self, once_more: Callable[[], bool]) -> None:
         """Follow a body that runs any number of times, until what it changes is known."""
         looked_at, self.looked_at = self.looked_at, frozenset()
-        for attempt in range(MOST_PASSES):
+        for attempt in range(1, MOST_PASSES + 1):
             names, written = self.frame.names, self.written
             changes, missed = self.changes, self.missed
-            self.frame.names = dict(names)
-            self.flow.exits = []
-            with self.within(is_loop=True):
-                ended = once_more()
-            ways = [*self.flow.exits, *([] if ended else [self.frame.names])]
-            after = _joined([names, *ways])
+            # Few loops need a second pass, so only from then on it pays to look into objects.
+            objects = self._objects() if attempt > 1 else []
+            before = _contents(objects)
+            ways = self._pass_of_loop(once_more, names)
+            after = joined([names, *ways])
             changed = [name for name, value in names.items() if _differs(value, after[name])]
             for name in changed:
-                after[name] = _widened(names[name], after[name], name, is_last=attempt == MOST_PASSES - 1)
+                after[name] = _widened(names[name], after[name], name, is_last=attempt == MOST_PASSES)
             self.frame.names = after
-            again = attempt == 0 and (self.changes > changes or self.missed > missed)
-            sees_itself = bool((self.written - written) & self.looked_at)
-            if not changed and not again and not sees_itself:
+            has_changed = self.changes > changes
+            grown = [part for part in objects if not _covers(before[id(part.site)], _content(part))]
+            if attempt == MOST_PASSES:
+                _spoil(grown)
+            again = grown if attempt > 1 else has_changed or self.missed > missed
+            if not changed and not again and not (self.written - written) & self.looked_at:
                 break
         self.looked_at |= looked_at
+
+    def _pass_of_loop(self, once_more: Callable[[], bool], names: _Names) -> list[_Names]:
+        """Follow the body once; give the names as they are on each way out of it."""
+        self.frame.names = dict(names)
+        self.flow.exits = []
+        with self.within(is_loop=True):
+            ended = once_more()
+        return [*self.flow.exits, *([] if ended else [self.frame.names])]
+
+    def _objects(self) -> list[_Object]:
+        """Give the objects that names stand for."""
+        found: dict[int, _Object] = {}
+        frame: Frame | None = self.frame
+        while frame is not None:
+            for value in frame.names.values():
+                for part in each(value):
+                    if isinstance(part, _Object) and id(part) not in found:
+                        found[id(part)] = part
+            frame = frame.outer
+        return list(found.values())
 
     def _try(self, node: ast.Try | ast.TryStar) -> bool:  # type: ignore[name-defined,unused-ignore] # new in 3.11
         names = dict(self.frame.names)
@@ -524,20 +555,6 @@ def _sdk_path(path: str) -> str:
     return f"patterns.{name}" if root == "patterns" and name in SDK_NAMES else path
 
 
-def _joined(ways: Sequence[_Names]) -> _Names:
-    """Give the names as they may be after any of several ways."""
-    first = ways[0]
-    if len(ways) == 1:
-        return first
-    found = dict(first)
-    for way in ways[1:]:
-        for name, value in way.items():
-            known = found.get(name)
-            if known is not value:
-                found[name] = value if known is None else either((known, value))
-    return found
-
-
 def _any_of(assigned: Iterable[tuple[str, Value]], names: _Names) -> _Names:
     found: dict[str, list[Value]] = {}
     for name, value in assigned:
@@ -549,12 +566,63 @@ def _differs(before: Value, after: Value) -> bool:
     if before is after:
         return False
     known = {identity(part) for part in each(before)}
-    sites = {id(part.site) for part in each(before) if isinstance(part, Fields | Listed | Instance)}
+    new = [part for part in each(after) if identity(part) not in known]
+    # Each pass makes objects anew: what counts is whether they are made of the same.
+    held = [_content(part) for part in each(before) if isinstance(part, _Object)]
     return any(
-        identity(part) not in known
-        and not (isinstance(part, Fields | Listed | Instance) and id(part.site) in sites)
-        for part in each(after)
+        not isinstance(part, _Object) or not any(_covers(old, _content(part)) for old in held) for part in new
     )
+
+
+def _content(value: _Object) -> _Content:
+    """Give what an object is made from, by key: the place that makes it first."""
+    match value:
+        case Fields(entries=entries, rest=rest):
+            found: _Content = {key: provenance((entry.value,)) for key, entry in entries.items()}
+            if rest:
+                found[None, "rest"] = provenance(part.value for part in rest)
+        case Listed(items=items, rest=rest):
+            found = {} if not items and rest is None else {"items": provenance((value,))}
+        case Instance(attributes=attributes):
+            found = {key: provenance((part,)) for key, part in attributes.items()}
+    found[None, "site"] = frozenset({("", str(id(value.site)))}), False
+    return found
+
+
+def _contents(objects: Iterable[_Object]) -> dict[int, _Content]:
+    """Give what objects hold, taken together by the places that make them: each pass of a loop makes its own."""
+    found: dict[int, _Content] = {}
+    for value in objects:
+        together = found.setdefault(id(value.site), {})
+        for key, (sources, is_lost) in _content(value).items():
+            old, was_lost = together.get(key, (NO_COLUMNS, False))
+            together[key] = old | sources, was_lost or is_lost
+    return found
+
+
+def _covers(old: _Content, new: _Content) -> bool:
+    """Tell whether an object with the new content adds nothing to one with the old."""
+    return all(
+        key in old and sources <= old[key][0] and (old[key][1] or not is_lost)
+        for key, (sources, is_lost) in new.items()
+    )
+
+
+def _spoil(objects: Iterable[_Object]) -> None:
+    """Note of objects that still change that nobody can tell what they hold."""
+    for value in objects:
+        match value:
+            case Fields(entries=entries, rest=rest):
+                for key, entry in entries.items():
+                    spoilt = lost(DEPENDS_ON_ITSELF, provenance((entry.value,))[0])
+                    entries[key] = Entry(spoilt, entry.module, entry.node)
+                rest.append(Remainder(lost(DEPENDS_ON_ITSELF), reason=DEPENDS_ON_ITSELF))
+            case Listed(rest=found):
+                spoilt = lost(DEPENDS_ON_ITSELF, provenance((value,))[0])
+                value.rest = spoilt if found is None else either((found, spoilt))
+            case Instance(attributes=attributes):
+                for key, part in attributes.items():
+                    attributes[key] = lost(DEPENDS_ON_ITSELF, provenance((part,))[0])
 
 
 def _widened(before: Value, after: Value, name: str, *, is_last: bool) -> Value:

@@ -97,8 +97,7 @@ class Stream(NamedTuple):
     handle: Opened
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Entry:
+class Entry(NamedTuple):
     """The value under one key, and the place that gives it."""
 
     value: "Value"
@@ -106,8 +105,7 @@ class Entry:
     node: ast.AST
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Remainder:
+class Remainder(NamedTuple):
     """Entries of a dictionary that are not known one by one.
 
     Attributes:
@@ -152,6 +150,7 @@ class Frame:
         outer: The frame around it, as the text nests them.
         routine: The function that runs, `None` for modules and class bodies.
         owner: The class whose body this is.
+        stars: Modules from outside of the app of which everything is imported.
     """
 
     module: Module
@@ -163,6 +162,7 @@ class Frame:
     elsewhere: "dict[str, Frame]" = field(default_factory=dict)
     returned: "list[Value]" = field(default_factory=list)
     yielded: "list[Value] | None" = None
+    stars: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -230,8 +230,7 @@ class LocalModule:
     frame: Frame | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Method:
+class Method(NamedTuple):
     """A method of one of these values, not yet called."""
 
     base: "Value"
@@ -281,6 +280,9 @@ def each(value: Value) -> tuple[Value, ...]:
 def either(values: Iterable[Value]) -> Value:
     """Give a value that is one of these; equal ones count once."""
     found: dict[object, Value] = {}
+    if isinstance(values, list) and len(values) == 1:
+        only: Value = values[0]
+        return only
     for value in values:
         for part in each(value):
             found.setdefault(identity(part), part)
@@ -319,10 +321,12 @@ def provenance(values: Iterable[Value]) -> tuple[Columns, bool]:
     pending = list(values)
     while pending:
         value = pending.pop()
+        if type(value) is Known:
+            continue
         if isinstance(value, Opaque):
             sources |= value.sources
             is_lost = is_lost or value.is_lost
-        elif not isinstance(value, Known) and id(value) not in seen:
+        elif id(value) not in seen:
             seen.add(id(value))
             if len(seen) > MOST_PARTS:
                 return frozenset(sources), True
