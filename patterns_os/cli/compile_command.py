@@ -17,6 +17,8 @@ from patterns_os.plan.formats import Format, render_findings
 
 app = typer.Typer(add_completion=False)
 
+_MOST_DRAWN = 100
+
 
 @app.command("compile", epilog="Example: patterns compile --json | jq .diagnostics")
 def compile_here(
@@ -43,9 +45,11 @@ def compile_here(
     if compiled.plan is None or compiled.graph is None:
         click.echo(_sum_up(compiled), err=True)
         return 1
-    say(render_terminal(compiled.graph, width()))
     nodes, tables = len(compiled.graph.nodes), len(compiled.plan.tables)
-    say(f"\n{_count(nodes, 'node')}, {_count(tables, 'table')}, version {compiled.plan.version_hash}")
+    # A tree of thousands of lines tells nobody anything, and takes longer than the compile.
+    if nodes <= _MOST_DRAWN:
+        say(f"{render_terminal(compiled.graph, width())}\n")
+    say(f"{_count(nodes, 'node')}, {_count(tables, 'table')}, version {compiled.plan.version_hash}")
     return 0
 
 
