@@ -4,7 +4,7 @@ Everything is read in one repeatable-read snapshot, in which the watermarks of t
 committed meanwhile triggers the node again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -28,6 +28,7 @@ _STORED_AS = {
     "jsonb": ColumnType.JSONB, "timestamptz": ColumnType.TIMESTAMPTZ, "date": ColumnType.DATE,
     "bytea": ColumnType.BYTEA,
 }  # fmt: skip
+_ARRAY = "array"
 # More refused rows than this are no accident of single rows: a statement that gives them is mended, not held.
 _MOST_REFUSED = 100
 _MOST_SHOWN = 3
@@ -60,18 +61,19 @@ async def run_sql(
     """
     table = claim.tables[node.outputs[0].table]
     await _show_new_rows(connection, claim)
-    columns = await _lay_columns(connection, table, node.sql[0])
+    statement, described = await _without_arrays(connection, node.sql[0])
+    columns = await _lay_columns(connection, table, described)
     stage = await _value(connection, "select patterns_os.stage_v1(%s, 1)", table)
     refused: list[Refused] = []
     async with connection.transaction():
         seen = await _see(connection, claim, timeout_s)
         try:
             if caster is None:
-                staged = await _fill(connection, node.sql[0], stage, columns)
+                staged = await _fill(connection, statement, stage, columns)
             else:
                 done = await stage_fitting(
                     connection,
-                    _raw(node.sql[0]),
+                    _raw(statement),
                     columns,
                     caster,
                     stage=_raw(stage),
@@ -148,10 +150,9 @@ def _new_rows(claim: Claim, given: ClaimedInput, relation: str) -> sql.Composabl
 
 
 async def _lay_columns(
-    connection: psycopg.AsyncConnection[Any], table: int, statement: str
+    connection: psycopg.AsyncConnection[Any], table: int, described: Mapping[str, str]
 ) -> list[GivenColumn]:
     """Give the output's columns of the statement with their stored types, laying those that are new."""
-    described = await _describe(connection, statement)
     known = {
         column["name"]: parse_type(column["type"])
         for column in await _value(connection, "select patterns_os.columns_v1(%s)", table)
@@ -200,9 +201,33 @@ async def _describe(connection: psycopg.AsyncConnection[Any], statement: str) ->
                 code="sql-failed",
                 hint=f'name one of them: … as "{column.name}_2"',
             )
-        kind = connection.adapters.types.get(column.type_code)
-        described[column.name] = kind.name if kind else ""
+        described[column.name] = _type_name(connection, column.type_code)
     return described
+
+
+def _type_name(connection: psycopg.AsyncConnection[Any], code: int) -> str:
+    kind = connection.adapters.types.get(code)
+    if kind is None:
+        return ""
+    # The registry knows the type of an array's elements by the array's number, too.
+    return kind.name if kind.oid == code else _ARRAY
+
+
+async def _without_arrays(
+    connection: psycopg.AsyncConnection[Any], statement: str
+) -> tuple[str, dict[str, str]]:
+    """Give the statement with its arrays as JSON, which lists of scripts are stored as, and its columns."""
+    described = await _describe(connection, statement)
+    if _ARRAY not in described.values():
+        return statement, described
+    columns = sql.SQL(", ").join(
+        sql.SQL("to_jsonb(q.{0}) as {0}").format(sql.Identifier(name))
+        if kind == _ARRAY
+        else sql.SQL("q.{}").format(sql.Identifier(name))
+        for name, kind in described.items()
+    )
+    text = sql.SQL("select {} from ({}\n) q").format(columns, _raw(statement)).as_string(connection)
+    return text, {name: "jsonb" if kind == _ARRAY else kind for name, kind in described.items()}
 
 
 async def _see(connection: psycopg.AsyncConnection[Any], claim: Claim, timeout_s: float) -> dict[int, int]:

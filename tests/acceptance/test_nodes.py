@@ -291,6 +291,19 @@ def test_an_unchanged_select_makes_no_version_and_a_changed_one_replaces(make_ap
     assert app.column("seen", "total") == [1, 5]
 
 
+def test_arrays_of_a_statement_are_lists(shared_app):
+    app = shared_app
+    app.write(
+        lists__sql="select array_agg(i order by i) as numbers, array_agg(i::text order by i) as words, "
+        "array[[1, 2], [3, 4]] as deep, null::int[] as missing from generate_series(1, 3) i"
+    )
+    app.manifest([{"file": "lists.sql", "outputs": ["lists"], "trigger": "manual"}])
+    app.patterns("trigger", "lists")
+    assert app.rows("lists") == [
+        {"numbers": [1, 2, 3], "words": ["1", "2", "3"], "deep": [[1, 2], [3, 4]], "missing": None}
+    ]
+
+
 def test_a_statement_that_fails_is_told_in_words(shared_app):
     app = shared_app
     app.write(wrong__sql="select i / 0 as x from events", unknown__sql="select nothing_like_it from events")
