@@ -221,7 +221,8 @@ class ScriptSpec(Spec):
         None,
         ge=1,
         le=1000,
-        description="How often a row may come round, for a node in a circle of tables that trigger it.",
+        description="For a node in a circle of tables that trigger it: how often it takes a row and what came of it; "
+        "what comes round once more is held.",
         examples=[3],
     )
     resources: ResourcesSpec | None = Field(None, description="What it needs of its host.")

@@ -71,8 +71,8 @@ class PlannedNode(PlanPart):
         parameters: Values by name, as given in the manifest (JSON).
         retries: How often a record is tried again before it is set aside.
         timeout_s: Seconds without reaching a record boundary after which the script is killed.
-        max_hops: How often a row may come round the circle that the node is on; `None` where it is on none, or
-            another node of it says.
+        max_hops: How often the node takes a row and what came of it, if it is in a circle of tables that
+            trigger it; `None` where another node of it says, or none.
         sql: For SQL nodes the statements with `{{...}}` calls rendered, each relation a quoted name in the
             app's schema; the target of a write is left out (see `writes`).
         sql_kind: `select` replaces `outputs[0]`, `insert` appends to it.

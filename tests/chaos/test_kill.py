@@ -237,3 +237,70 @@ def test_whatever_is_killed_each_row_is_there_once(folder):
         assert one("select count(*) from patterns_os.held") == (0,), told
         assert one("select count(*) from patterns_os.runs where state = 'running'") == (0,), told
     assert sum(monkey.kills.values()) >= min(KILLS, 4), told  # a fast machine is done sooner
+
+
+CIRCLE = {
+    "ask.py": """
+out = Table("questions", "w")
+for row in Table("numbers").as_stream():
+    out.append({"i": row["i"], "round": 0})
+for row in Table("answers").as_stream():
+    out.append({"i": row["i"], "round": row["round"] + 1})
+""",
+    "answer.py": """
+out = Table("answers", "w")
+for row in Table("questions").as_stream():
+    out.append(row)
+""",
+    "first_copy.py": """
+out = Table("copied_questions", "w")
+for row in Table("questions").as_stream():
+    out.append(row)
+""",
+    "second_copy.py": """
+out = Table("copied_answers", "w")
+for row in Table("answers").as_stream():
+    out.append(row)
+""",
+}
+ROUNDS = 3
+
+
+@pytest.fixture
+def circle(tmp_path):
+    for name, text in CIRCLE.items():
+        (tmp_path / name).write_text(COPY + text)
+    bounds = {"answer.py": {"max_hops": ROUNDS}}
+    manifest = {
+        "name": "chaos",
+        "scripts": [{"file": name, **bounds.get(name, {})} for name in CIRCLE],
+        "webhooks": [{"title": "Numbers", "table": "numbers"}],
+    }
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    (tmp_path / "events.json").write_text(json.dumps([{"i": i} for i in range(ROWS)]))
+    return tmp_path
+
+
+def test_a_bounded_circle_ends_with_the_same_rows_whatever_is_killed(circle):
+    monkey = Monkey(circle, SEED)
+    with (circle / "out.log").open("ab") as log:
+        survive(circle, log, monkey)
+    told = f"{dict(monkey.kills)}, seed {SEED}\n{(circle / 'out.log').read_text()[-5_000:]}"
+    with connected(circle) as connection:
+
+        def rounds(table):
+            found = connection.execute(
+                f"select round, count(*), count(distinct i) from app_chaos.{table} group by round order by round"
+            )
+            return found.fetchall()
+
+        asked = [(number, ROWS, ROWS) for number in range(ROUNDS + 1)]
+        assert (rounds("questions"), rounds("copied_questions")) == (asked, asked), told
+        assert (rounds("answers"), rounds("copied_answers")) == (asked[:-1], asked[:-1]), told
+        held = connection.execute(
+            "select error ->> 'message', content ->> 'round', count(*), count(distinct content ->> 'i') "
+            "from patterns_os.held group by 1, 2"
+        ).fetchall()
+        reason = f'it has come round {ROUNDS} times, which is the max_hops of "answer"'
+        assert held == [(reason, str(ROUNDS), ROWS, ROWS)], told
+    assert sum(monkey.kills.values()) >= min(KILLS, 3), told

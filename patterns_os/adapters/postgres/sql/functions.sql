@@ -344,6 +344,8 @@ declare
     _name text := (select n.name from patterns_os.nodes n where n.id = _node);
     _error jsonb;
     _from bigint;
+    _count bigint;
+    _total bigint := 0;
     _any boolean := false;
 begin
     _error := jsonb_build_object('family', 'node', 'code', 'max-hops', 'message', format(
@@ -366,6 +368,7 @@ begin
             update patterns_os.inputs i set seen = _input.last
             where i.node = _node and i.table_id = _input.table_id and i.stream = _input.stream;
             _any := true;
+            _total := _total + 1;
             continue;
         end if;
         _from := _input.cursor;
@@ -378,6 +381,8 @@ begin
                 'where r.patterns_position > $6 and r.patterns_position <= $7 '
                 'on conflict (node, table_id, stream, position) do nothing', patterns_os.relation(_input.table_id))
             using _app, _node, _input.table_id, _input.stream, _error, _from, _part.upto;
+            get diagnostics _count = row_count;
+            _total := _total + _count;
             _from := _part.upto;
         end loop;
         if _from > _input.cursor then
@@ -386,6 +391,11 @@ begin
             _any := true;
         end if;
     end loop;
+    if _total > 0 then
+        insert into patterns_os.logs (app, node, stream, line)
+        values (_app, _node, 'stderr', format('%s set aside: %s', case _total when 1 then '1 record is' else _total || ' records are' end,
+                                              _error ->> 'message'));
+    end if;
     return _any;
 end $$;
 
