@@ -53,7 +53,9 @@ def test_every_starter_compiles_and_streams_or_reads_the_first_table(manifest, r
         )
     )
 
-    assert [found.code for found in compiled.diagnostics if found.code != "no-text-model"] == []
+    # What the rest of the manifest lacks is no fault of the starter.
+    known = {"no-text-model", "unused-store", "never-started"}
+    assert [found.code for found in compiled.diagnostics if found.code not in known] == []
     edges = compiled.graph.edges_of("my-script")
     assert {edge.store for edge in edges if edge.access != "write"} == reads
     assert len([edge for edge in edges if edge.access == "write"]) == 1
