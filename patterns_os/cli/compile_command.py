@@ -26,12 +26,20 @@ def compile_here(
     form: Annotated[
         Format, typer.Option("--format", help="How to print findings; all but human print nothing else.")
     ] = Format.HUMAN,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Compile again whenever a file changes, until Ctrl-C.")
+    ] = False,
 ) -> int:
     """Check the app: every mistake with its place and a hint, then its graph.
 
     Exit code 1 if there is an error; warnings change nothing. Nothing is run and nothing is connected.
+    With --watch there is one line for each compile after its findings, with --json one line of data.
     """
     folder = find_app(Path.cwd())
+    if watch:
+        from patterns_os.cli.compile_watch import follow  # noqa: PLC0415 - what it needs takes time to load
+
+        follow(folder, form, json=json)
     compiled = load(folder)
     if form is not Format.HUMAN:
         base = repository_path(folder)
@@ -43,7 +51,7 @@ def compile_here(
     for found in compiled.diagnostics:
         click.echo(render_diagnostic(found), err=True)
     if compiled.plan is None or compiled.graph is None:
-        click.echo(_sum_up(compiled), err=True)
+        click.echo(sum_up(compiled), err=True)
         return 1
     nodes, tables = len(compiled.graph.nodes), len(compiled.plan.tables)
     # A tree of thousands of lines tells nobody anything, and takes longer than the compile.
@@ -63,10 +71,12 @@ def as_data(compiled: Compiled) -> dict[str, object]:
     }
 
 
-def _sum_up(compiled: Compiled) -> str:
+def sum_up(compiled: Compiled) -> str:
+    """Give how many errors and warnings there are."""
     errors = sum(found.severity is Severity.ERROR for found in compiled.diagnostics)
     warnings = len(compiled.diagnostics) - errors
-    return _count(errors, "error") + (f", {_count(warnings, 'warning')}" if warnings else "")
+    counts = [_count(errors, "error") if errors else "ok", _count(warnings, "warning") if warnings else ""]
+    return ", ".join(count for count in counts if count)
 
 
 def _count(number: int, noun: str) -> str:

@@ -5,25 +5,23 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from watchfiles import Change, DefaultFilter, awatch
+from watchfiles import awatch
 
-from patterns_os.adapters.files.sources import is_source
 from patterns_os.adapters.postgres.versions import ActiveDeployment
 from patterns_os.cli.announcing import stamped, tell
 from patterns_os.cli.console import note, say
 from patterns_os.cli.live import LiveView
 from patterns_os.cli.serving import Served, serve
 from patterns_os.cli.session import Opened, at_work, opened, workplace
+from patterns_os.cli.watching import FIRST_LOOK_MS, SETTLE_MS, AppFiles
 from patterns_os.composition.authoring import configuration_of, load
 from patterns_os.composition.running import deploy, source_contents
 from patterns_os.diagnostics import has_errors, render_diagnostic
 from patterns_os.errors import PatternsError
 from patterns_os.service.server import bind
-from patterns_os.settings import DEFAULT_HOST, DEFAULT_PORT, STATE_FOLDER
+from patterns_os.settings import DEFAULT_HOST, DEFAULT_PORT
 
 app = typer.Typer(add_completion=False)
-_SETTLE_MS = 80
-_FIRST_LOOK_MS = 500
 
 
 @app.command(epilog="Example: patterns dev --port 3001")
@@ -88,10 +86,10 @@ class _Reloader:
         watched = False
         async for changes in awatch(
             folder,
-            watch_filter=_AppFiles(folder),
-            debounce=_SETTLE_MS * 5,
-            step=_SETTLE_MS,
-            rust_timeout=_FIRST_LOOK_MS,
+            watch_filter=AppFiles(folder),
+            debounce=SETTLE_MS * 5,
+            step=SETTLE_MS,
+            rust_timeout=FIRST_LOOK_MS,
             yield_on_timeout=True,
         ):
             if changes or not watched:  # what was edited before the watch began shows in no change
@@ -136,20 +134,6 @@ class _Reloader:
             self._served.use(deployment, workplace(self._opened.app, compiled, compiled.plan))
             what = f"reloaded {', '.join(sorted(names))}".rstrip()
             say(stamped(f"{what}: version {deployment.plan.version_hash[:8]}"))
-
-
-class _AppFiles(DefaultFilter):
-    """Changes that can change the app: sources and settings, not our own state, not what tools leave behind."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        super().__init__(ignore_dirs=(*DefaultFilter.ignore_dirs, STATE_FOLDER, "venv"))
-
-    def __call__(self, change: Change, path: str) -> bool:
-        """Tell whether the change matters."""
-        *folders, name = Path(path).relative_to(self._folder).parts
-        hidden = any(folder.startswith(".") for folder in folders)
-        return not hidden and (is_source(name) or name == ".env") and super().__call__(change, path)
 
 
 command = typer.main.get_command(app)

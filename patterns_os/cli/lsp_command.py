@@ -16,7 +16,9 @@ def lsp() -> None:
     """
     try:
         from patterns_os.editor.server import make_server  # noqa: PLC0415 - its libraries are an extra
-    except ImportError as error:
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in {"pygls", "lsprotocol"}:
+            raise
         raise PermanentError(
             "The language server needs a library that is not installed",
             code="missing-extra",
