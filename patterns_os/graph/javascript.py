@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from patterns_os.diagnostics import Diagnostic, Location, Severity, quote
+from patterns_os.graph.imports import follow_imports
 from patterns_os.graph.javascript_evaluator import Evaluator
 from patterns_os.graph.javascript_modules import (
     FUNCTIONS,
@@ -81,7 +82,9 @@ def analyse_javascript(file: str, source: bytes, sources: Sources) -> tuple[Anal
 
 
 def _analyse(file: str, source: bytes, sources: Sources) -> tuple[Analysis, list[Diagnostic]]:
-    modules, diagnostics = _load(file, source, sources)
+    modules, diagnostics = follow_imports(
+        file, source, sources, parse_module, lambda name, module: _imported(name, module, sources)
+    )
     if file not in modules:
         return Analysis(), diagnostics
     survey = _Survey(Evaluator(modules, sources))
@@ -105,23 +108,9 @@ def _analyse(file: str, source: bytes, sources: Sources) -> tuple[Analysis, list
     return analysis, [*diagnostics, *survey.diagnostics]
 
 
-def _load(file: str, source: bytes, sources: Sources) -> tuple[dict[str, Module], list[Diagnostic]]:
-    modules: dict[str, Module] = {}
-    diagnostics: list[Diagnostic] = []
-    pending = [(file, source)]
-    seen = {file}
-    for name, content in pending:
-        module = parse_module(name, content)
-        if isinstance(module, Diagnostic):
-            diagnostics.append(module)
-            continue
-        modules[name] = module
-        for imported in module.imports:
-            found = find_import(name, imported, sources)
-            if found is not None and found not in seen:
-                seen.add(found)
-                pending.append((found, sources[found]))
-    return modules, diagnostics
+def _imported(name: str, module: Module, sources: Sources) -> Iterator[str]:
+    found = (find_import(name, imported, sources) for imported in module.imports)
+    yield from (file for file in found if file is not None)
 
 
 @dataclass(frozen=True, slots=True)

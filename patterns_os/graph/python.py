@@ -3,9 +3,10 @@
 import ast
 
 from patterns_os.diagnostics import Diagnostic
+from patterns_os.graph.imports import follow_imports
 from patterns_os.graph.python_engine import ExhaustedError
 from patterns_os.graph.python_interpreter import Interpreter
-from patterns_os.graph.python_modules import Import, Module, imported_files, parse_module, too_deep
+from patterns_os.graph.python_modules import Import, imported_files, parse_module, too_deep
 from patterns_os.graph.python_values import TOO_MANY, Frame, Region
 from patterns_os.graph.sources import Sources
 from patterns_os.graph.vertices import Analysis
@@ -26,7 +27,9 @@ def analyse_python(file: str, source: bytes, sources: Sources) -> tuple[Analysis
 
 
 def _analyse(file: str, source: bytes, sources: Sources) -> tuple[Analysis, list[Diagnostic]]:
-    modules, diagnostics = _load(file, source, sources)
+    modules, diagnostics = follow_imports(
+        file, source, sources, parse_module, lambda _, module: imported_files(module, sources)
+    )
     if file not in modules:
         return Analysis(), diagnostics
     script = modules[file]
@@ -42,24 +45,6 @@ def _analyse(file: str, source: bytes, sources: Sources) -> tuple[Analysis, list
         findings.give_up((script, script.tree), TOO_MANY)
     ranks = {name: rank for rank, name in enumerate(modules)}
     return findings.analysis(ranks), [*diagnostics, *findings.diagnostics]
-
-
-def _load(file: str, source: bytes, sources: Sources) -> tuple[dict[str, Module], list[Diagnostic]]:
-    modules: dict[str, Module] = {}
-    diagnostics: list[Diagnostic] = []
-    pending = [(file, source)]
-    seen = {file}
-    for name, content in pending:
-        module = parse_module(name, content)
-        if isinstance(module, Diagnostic):
-            diagnostics.append(module)
-            continue
-        modules[name] = module
-        for found in imported_files(module, sources):
-            if found not in seen:
-                seen.add(found)
-                pending.append((found, sources[found]))
-    return modules, diagnostics
 
 
 def _imports_openai(node: Import) -> bool:
