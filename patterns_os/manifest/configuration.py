@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from patterns_os.diagnostics import Diagnostic, quote
 from patterns_os.manifest.document import Document, Part, join_pointer
-from patterns_os.manifest.values import FilePath, Items, PlainName, SecretName, Spec
+from patterns_os.manifest.values import SCHEMA_BASE, FilePath, Items, PlainName, SecretName, Spec
 
 Lookup = Callable[[str], str | None]
 """Gives the value of a variable, or `None` where there is none."""
@@ -74,7 +74,9 @@ class ModelBindingSpec(Spec):
     endpoint: str | None = Field(
         None, min_length=1, description="Address of the endpoint.", examples=["https://api.openai.com/v1"]
     )
-    model: str | None = Field(None, min_length=1, description="Name of the model there.")
+    model: str | None = Field(
+        None, min_length=1, description="Name of the model there.", examples=["gpt-4o-mini"]
+    )
     secret: SecretName | None = Field(
         None,
         description="Name of the secret with the key, never the key itself.",
@@ -95,9 +97,14 @@ class DeploymentSpec(Spec):
     )
     target: str = Field("local", min_length=1, description="Where: a name that the engine knows.")
     host: str | None = Field(
-        None, min_length=1, description="Address that it listens on. Default: 127.0.0.1."
+        None,
+        min_length=1,
+        description="Address that it listens on. Default: 127.0.0.1.",
+        examples=["0.0.0.0"],  # noqa: S104 - an example, nothing listens there
     )
-    port: int | None = Field(None, ge=1, le=65535, description="Port that it listens on. Default: 3000.")
+    port: int | None = Field(
+        None, ge=1, le=65535, description="Port that it listens on. Default: 3000.", examples=[8080]
+    )
 
 
 class ConfigurationSpec(Spec):
@@ -106,7 +113,10 @@ class ConfigurationSpec(Spec):
     noun: ClassVar[str] = "a configuration"
 
     schema_url: str | None = Field(
-        None, alias="$schema", description="Schema that editors check this file with."
+        None,
+        alias="$schema",
+        description="Schema that editors check this file with.",
+        examples=[SCHEMA_BASE + "/patterns.schema.json"],
     )
     storages: Items[StorageSpec] = Field(
         (), description="Storages. Default: an embedded Postgres and a folder."

@@ -12,11 +12,10 @@ from typing import Any, Final
 
 from patterns_os.manifest.configuration import ConfigurationSpec
 from patterns_os.manifest.spec import ManifestSpec
-from patterns_os.manifest.values import Spec
+from patterns_os.manifest.values import SCHEMA_BASE, Spec
 
-_BASE: Final = "https://raw.githubusercontent.com/patterns-os/patterns-os/main/schemas"
-MANIFEST_SCHEMA_URL: Final = f"{_BASE}/manifest.schema.json"
-CONFIGURATION_SCHEMA_URL: Final = f"{_BASE}/patterns.schema.json"
+MANIFEST_SCHEMA_URL: Final = f"{SCHEMA_BASE}/manifest.schema.json"
+CONFIGURATION_SCHEMA_URL: Final = f"{SCHEMA_BASE}/patterns.schema.json"
 
 
 def manifest_schema() -> dict[str, Any]:

@@ -54,7 +54,10 @@ class CronTriggerSpec(Spec):
 
     noun: ClassVar[str] = "a cron trigger"
 
-    cron: CronText = Field(description="Five fields (minute hour day month weekday) or @daily, @hourly, …")
+    cron: CronText = Field(
+        description="Five fields (minute hour day month weekday) or @daily, @hourly, …",
+        examples=["0 9 * * mon-fri", "@daily"],
+    )
     timezone: str = Field(
         "UTC", description="IANA time zone that the fields are read in.", examples=["Europe/Berlin"]
     )
@@ -96,7 +99,7 @@ class InputSpec(Spec):
 
     noun: ClassVar[str] = "an input"
 
-    table: TableName = Field(description="Table that is read.")
+    table: TableName = Field(description="Table that is read.", examples=["orders"])
     access: Literal["stream", "read"] | None = Field(
         None,
         description="stream takes each row once and triggers; read looks at the whole. Default: by the code.",
@@ -170,10 +173,15 @@ class ScriptSpec(Spec):
         None,
         description="Name of the node. Default: the file's name without its ending, of an included app its "
         "folder's name.",
+        examples=["clean_orders"],
     )
-    title: str | None = Field(None, description="Name for people.")
-    description: str | None = Field(None, description="What the script does.")
-    runtime: str | None = Field(None, description="Runtime of patterns.json that it runs in.")
+    title: str | None = Field(None, description="Name for people.", examples=["Clean orders"])
+    description: str | None = Field(
+        None, description="What the script does.", examples=["Drops orders without a customer."]
+    )
+    runtime: str | None = Field(
+        None, description="Runtime of patterns.json that it runs in.", examples=["custom-python"]
+    )
     trigger: Trigger | None = Field(
         None,
         description="When it runs. Default: when a table that it streams, or else reads, has new rows.",
@@ -203,14 +211,16 @@ class ScriptSpec(Spec):
         examples=[["SLACK_TOKEN"]],
     )
     retries: int | None = Field(
-        None, ge=0, le=100, description="How often a record is tried again. Default: 3."
+        None, ge=0, le=100, description="How often a record is tried again. Default: 3.", examples=[5]
     )
     timeout: Duration | None = Field(
         None,
         description="Time without reaching a record boundary after which it is killed. Default: 10m.",
         examples=["10m"],
     )
-    concurrency: int | None = Field(None, ge=1, description="How many runs go on at once; only 1 for now.")
+    concurrency: int | None = Field(
+        None, ge=1, description="How many runs go on at once; only 1 for now.", examples=[1]
+    )
     on_error: Literal["hold", "stop"] | None = Field(
         None, description="hold sets a failing record aside and goes on; stop waits for you. Default: hold."
     )

@@ -20,6 +20,7 @@ from patterns_os.manifest.scripts import (
 from patterns_os.manifest.stores import EngineSpec, FileStoreSpec, RetentionSpec, StoreSpec, TableStoreSpec
 from patterns_os.manifest.values import (
     METADATA,
+    SCHEMA_BASE,
     AppName,
     FilePath,
     Items,
@@ -62,7 +63,9 @@ class ModelSpec(Spec):
     type: Literal["next-token-text", "chat", "text-embedding", "text-to-image"] = Field(
         description="What the model does."
     )
-    description: str | None = Field(None, description="What the app uses it for.")
+    description: str | None = Field(
+        None, description="What the app uses it for.", examples=["Sums up each thread."]
+    )
     fine_tunable: bool = Field(
         False, alias="fine-tunable", description="Whether the app may train it further."
     )
@@ -77,9 +80,11 @@ class ParameterSpec(Spec):
     type: Literal["str", "int", "float", "bool", "date", "datetime", "list"] = Field(
         "str", description="Kind of the value."
     )
-    title: str | None = Field(None, description="Name for people.")
-    description: str | None = Field(None, description="What it changes.")
-    default: Any = Field(None, description="Value where none is given.")
+    title: str | None = Field(None, description="Name for people.", examples=["Largest number of rows"])
+    description: str | None = Field(
+        None, description="What it changes.", examples=["How many rows one run takes."]
+    )
+    default: Any = Field(None, description="Value where none is given.", examples=[10, "2026-01-31"])
 
 
 class ChartSpec(Spec):
@@ -92,10 +97,12 @@ class ChartSpec(Spec):
     )
     table: TableName = Field(description="Table that it draws.", examples=["orders"])
     name: PlainName | None = Field(
-        None, description="Name of the node. Default: the file's name without its ending."
+        None,
+        description="Name of the node. Default: the file's name without its ending.",
+        examples=["orders_by_day"],
     )
-    title: str | None = Field(None, description="Name for people.")
-    description: str | None = Field(None, description="What it shows.")
+    title: str | None = Field(None, description="Name for people.", examples=["Orders by day"])
+    description: str | None = Field(None, description="What it shows.", examples=["One bar a day."])
     metadata: Metadata | None = Field(None, description=METADATA)
 
     @property
@@ -128,11 +135,16 @@ class ManifestSpec(Spec):
     }
 
     schema_url: str | None = Field(
-        None, alias="$schema", description="Schema that editors check this file with."
+        None,
+        alias="$schema",
+        description="Schema that editors check this file with.",
+        examples=[SCHEMA_BASE + "/manifest.schema.json"],
     )
     name: AppName = Field(description="Name of the app.", examples=["my-app"])
-    title: str | None = Field(None, description="Name for people.")
-    description: str | None = Field(None, description="What the app does.")
+    title: str | None = Field(None, description="Name for people.", examples=["Orders"])
+    description: str | None = Field(
+        None, description="What the app does.", examples=["Sorts what the shop sends."]
+    )
     version: str | None = Field(None, description="Version that the author gives it.", examples=["0.1.0"])
     scripts: Items[ScriptSpec] = Field((), description="Scripts: the nodes that run code.")
     stores: Items[StoreSpec] = Field((), description="Tables and files.")

@@ -59,7 +59,9 @@ class FieldSpec(Spec):
     nullable: bool | None = Field(
         None, description="Whether it may be null or be missing from a row. Default: true.", examples=[False]
     )
-    description: str | None = Field(None, description="What the column means.")
+    description: str | None = Field(
+        None, description="What the column means.", examples=["When the order came in."]
+    )
     minimum: int | float | None = Field(None, description="Smallest number.", examples=[0])
     maximum: int | float | None = Field(None, description="Largest number.", examples=[100])
     exclusive_minimum: int | float | None = Field(
@@ -153,8 +155,8 @@ class TableStoreSpec(Spec):
     noun: ClassVar[str] = "a table"
 
     table: TableName = Field(description="Name of the table.", examples=["orders"])
-    title: str | None = Field(None, description="Name for people.")
-    description: str | None = Field(None, description="What a row is.")
+    title: str | None = Field(None, description="Name for people.", examples=["Orders"])
+    description: str | None = Field(None, description="What a row is.", examples=["One order of the shop."])
     row_schema: SchemaSpelling | None = Field(
         None,
         alias="schema",
@@ -182,7 +184,9 @@ class TableStoreSpec(Spec):
         None, min_length=1, description="Columns that tell rows apart in an upsert.", examples=[["id"]]
     )
     storage: StorageReference | None = Field(
-        None, description="Storage of patterns.json. Default: the first database."
+        None,
+        description="Storage of patterns.json. Default: the first database.",
+        examples=["local-pg", {"engine": "postgres"}],
     )
     retention: RetentionSpec | None = Field(None, description="How long rows stay. Default: for ever.")
     metadata: Metadata | None = Field(None, description=METADATA)
@@ -204,10 +208,12 @@ class FileStoreSpec(Spec):
     noun: ClassVar[str] = "a file"
 
     file: FilePath = Field(description="Name of the file, folders allowed.", examples=["report.csv"])
-    title: str | None = Field(None, description="Name for people.")
-    description: str | None = Field(None, description="What the file holds.")
+    title: str | None = Field(None, description="Name for people.", examples=["Report"])
+    description: str | None = Field(None, description="What the file holds.", examples=["One line an order."])
     storage: str | None = Field(
-        None, description="Storage of patterns.json. Default: the first file storage."
+        None,
+        description="Storage of patterns.json. Default: the first file storage.",
+        examples=["local-files"],
     )
     metadata: Metadata | None = Field(None, description=METADATA)
 

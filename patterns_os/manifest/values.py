@@ -198,7 +198,9 @@ SecretName = Annotated[str, AfterValidator(_check_secret_name), _in_schema(_SECR
 PlainName = Annotated[str, AfterValidator(_check_plain_name)]
 FilePath = Annotated[str, AfterValidator(_check_path)]
 UrlPath = Annotated[str, AfterValidator(_check_url_path), _in_schema(_URL_PATH)]
-Metadata = dict[str, Any]
+Metadata = Annotated[dict[str, Any], Field(examples=[{"position": {"x": 120, "y": 40}}])]
+SCHEMA_BASE: Final = "https://raw.githubusercontent.com/patterns-os/patterns-os/main/schemas"
+"""Where the JSON Schemas of both files are published."""
 METADATA: Final = "Whatever other tools keep here; it changes nothing."
 Duration = Annotated[
     float,

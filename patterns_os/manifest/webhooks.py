@@ -38,8 +38,12 @@ class VerifySpec(Spec):
         None, description="How the signature is written. Default: hex."
     )
     prefix: str | None = Field(None, description="Text before the signature.", examples=["sha256="])
-    timestamp_header: str | None = Field(None, description="Header with the time, signed before the body.")
-    tolerance: Duration | None = Field(None, description="How old a signed time may be. Default: 5m.")
+    timestamp_header: str | None = Field(
+        None, description="Header with the time, signed before the body.", examples=["X-Timestamp"]
+    )
+    tolerance: Duration | None = Field(
+        None, description="How old a signed time may be. Default: 5m.", examples=["5m"]
+    )
 
 
 class RespondSpec(Spec):
@@ -48,8 +52,12 @@ class RespondSpec(Spec):
     noun: ClassVar[str] = "an answer"
 
     status: int = Field(200, ge=200, le=299, description="HTTP status.")
-    body: Any = Field(None, description="Body: a text as it is, all else as JSON.")
-    headers: dict[str, str] | None = Field(None, description="Further headers.")
+    body: Any = Field(
+        None, description="Body: a text as it is, all else as JSON.", examples=["ok", {"ok": True}]
+    )
+    headers: dict[str, str] | None = Field(
+        None, description="Further headers.", examples=[{"Cache-Control": "no-store"}]
+    )
 
 
 class WebhookSpec(Spec):
@@ -58,8 +66,12 @@ class WebhookSpec(Spec):
     noun: ClassVar[str] = "a webhook"
 
     title: PlainName = Field(description="Name for people, and for commands.", examples=["Slack messages"])
-    name: PlainName | None = Field(None, description="Name of the node. Default: the title.")
-    description: str | None = Field(None, description="Who sends what.")
+    name: PlainName | None = Field(
+        None, description="Name of the node. Default: the title.", examples=["slack"]
+    )
+    description: str | None = Field(
+        None, description="Who sends what.", examples=["Slack, for each message of the channel."]
+    )
     path: UrlPath | None = Field(
         None, description="Path of its address. Default: made from the title.", examples=["/slack-messages"]
     )

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
+from pydantic import TypeAdapter
 
 from patterns_os.manifest.document import parse_document
 from patterns_os.manifest.schema import configuration_schema, main, manifest_schema, schema_files
 from patterns_os.manifest.starter import starter_files
+from patterns_os.manifest.values import Spec
 
 SCHEMAS = Path(__file__).parents[3] / "schemas"
 
@@ -69,3 +71,49 @@ def test_the_command_writes_and_then_finds_all_up_to_date(tmp_path, capsys):
     assert capsys.readouterr().out == "".join(
         f"{tmp_path / name} {what}\n" for what in ("is not up to date", "written") for name in schema_files()
     )
+
+
+def keys_of(schema):
+    for name, part in (("", schema), *schema["$defs"].items()):
+        for key, value in part.get("properties", {}).items():
+            yield f"{name}/{key}", value
+
+
+def shows_what_it_takes(part):
+    """Tell whether an author sees what to write: by an example, a default, or by the few values there are."""
+    if {"examples", "enum", "const", "default", "$ref"} & part.keys() or part.get("type") == "boolean":
+        return True
+    return part.get("type") == "array" and shows_what_it_takes(part["items"])
+
+
+@pytest.mark.parametrize("schema", [manifest_schema(), configuration_schema()])
+def test_each_key_is_described_and_shows_what_it_takes(schema):
+    assert [key for key, part in keys_of(schema) if not part.get("description")] == []
+    assert [key for key, part in keys_of(schema) if not shows_what_it_takes(part)] == []
+
+
+@pytest.mark.parametrize("schema", [manifest_schema(), configuration_schema()])
+def test_each_example_is_right(schema):
+    wrong = [
+        (key, example)
+        for key, part in keys_of(schema)
+        for example in part.get("examples", ())
+        if not Draft202012Validator({**part, "$defs": schema["$defs"]}).is_valid(example)
+    ]
+
+    assert wrong == []
+
+
+def specs(spec=Spec):
+    for kind in spec.__subclasses__():
+        yield kind
+        yield from specs(kind)
+
+
+@pytest.mark.parametrize(
+    "spec", sorted(specs(), key=lambda spec: spec.__name__), ids=lambda spec: spec.__name__
+)
+def test_each_example_is_parsed(spec):
+    for field in spec.model_fields.values():
+        for example in field.examples or ():
+            TypeAdapter(field.rebuild_annotation()).validate_python(example)
