@@ -1,7 +1,7 @@
 """What is found while a script is followed, and how that becomes an `Analysis`."""
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,6 +67,7 @@ class Findings:
 
     Attributes:
         is_stream_loose: Whether something is streamed of which nobody knows what it is.
+        _always: The columns that every row has that is written to a port.
     """
 
     is_stream_loose: bool = False
@@ -76,6 +77,7 @@ class Findings:
     _unknown: dict[object, tuple[Place, str]] = field(default_factory=dict)
     _flows: dict[tuple[str, str, int], _Flow] = field(default_factory=dict)
     _reads: dict[tuple[str, str, int], _Read] = field(default_factory=dict)
+    _always: dict[str, frozenset[Hashable]] = field(default_factory=dict)
     _observed: dict[tuple[Observed, str, int], Place] = field(default_factory=dict)
 
     def open(self, handle: Opened) -> None:
@@ -191,7 +193,9 @@ class Findings:
                 )
             ),
             imports=tuple(file for file in order if order[file]),
-            flows=tuple(_as_flow(key, flow) for key, flow in flows),
+            flows=tuple(
+                _as_flow(key, flow, is_always=key[1] in self._always.get(key[0], ())) for key, flow in flows
+            ),
             reads=tuple(_as_read(key, read) for key, read in reads),
             observations=tuple(
                 Observation(kind=kind, name=name, where=module.locate(node))
@@ -200,6 +204,9 @@ class Findings:
         )
 
     def _write_row(self, port: str, row: Fields, place: Place) -> None:
+        certain = frozenset(key for key, entry in row.entries.items() if not entry.may_lack)
+        old = self._always.get(port)
+        self._always[port] = certain if old is None else old & certain
         for key, entry in row.entries.items():
             # Keys that are ours are left out of what is written.
             if isinstance(key, str) and not key.startswith("patterns_"):
@@ -282,7 +289,7 @@ def _derivation(value: Value) -> Derivation | None:
     return Derivation.CONSTANT if is_constant(value) else Derivation.COMPUTED
 
 
-def _as_flow(key: tuple[str, str, int], flow: _Flow) -> ColumnFlow:
+def _as_flow(key: tuple[str, str, int], flow: _Flow, *, is_always: bool) -> ColumnFlow:
     port, column, _ = key
     module, node = flow.place
     where = module.locate(node)
@@ -292,7 +299,8 @@ def _as_flow(key: tuple[str, str, int], flow: _Flow) -> ColumnFlow:
     # A None among other values changes neither where they come from nor their type.
     derivations = {found for found in flow.derivations if found is not None} or {Derivation.CONSTANT}
     types = flow.types - {""}
-    nullable = True if True in flow.nullable else None if None in flow.nullable else False
+    # A column is null in the rows that lack it.
+    nullable = True if True in flow.nullable else None if None in flow.nullable or not is_always else False
     return ColumnFlow(
         table=port,
         column=column,

@@ -35,7 +35,6 @@ from patterns_os.graph.python_values import (
     NOTHING,
     Class,
     Columns,
-    Entry,
     Fields,
     Frame,
     Instance,
@@ -569,8 +568,22 @@ def _differs(before: Value, after: Value) -> bool:
     new = [part for part in each(after) if identity(part) not in known]
     # Each pass makes objects anew: what counts is whether they are made of the same.
     held = [_content(part) for part in each(before) if isinstance(part, _Object)]
+    new = [part for part in new if not _is_like_one_of(part, each(before))]
     return any(
         not isinstance(part, _Object) or not any(_covers(old, _content(part)) for old in held) for part in new
+    )
+
+
+def _is_like_one_of(value: Value, others: Sequence[Value]) -> bool:
+    """Tell whether a value that is not known adds nothing to others: why it is not known does not count."""
+    return isinstance(value, Opaque) and any(
+        isinstance(old, Opaque)
+        and value.sources <= old.sources
+        and value.is_lost <= old.is_lost
+        and value.is_copied <= old.is_copied
+        and old.type in {None, value.type}
+        and (not value.path or (bool(old.path) and value.path.startswith(old.path)))
+        for old in others
     )
 
 
@@ -615,7 +628,7 @@ def _spoil(objects: Iterable[_Object]) -> None:
             case Fields(entries=entries, rest=rest):
                 for key, entry in entries.items():
                     spoilt = lost(DEPENDS_ON_ITSELF, provenance((entry.value,))[0])
-                    entries[key] = Entry(spoilt, entry.module, entry.node)
+                    entries[key] = entry._replace(value=spoilt)
                 rest.append(Remainder(lost(DEPENDS_ON_ITSELF), reason=DEPENDS_ON_ITSELF))
             case Listed(rest=found):
                 spoilt = lost(DEPENDS_ON_ITSELF, provenance((value,))[0])

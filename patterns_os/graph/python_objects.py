@@ -89,12 +89,13 @@ def set_entry(
     """Put a value under a key; where it is not certain that this runs, the old value may be there as well."""
     certain = engine.is_certain(row.region) and is_certain
     if not isinstance(key, Known):
+        _cover(row, [unnamed(value)])
         add_rest(row, unnamed(value))
         return
     if not _is_hashable(key.value):
         return
+    old = row.entries.get(key.value)
     if not certain:
-        old = row.entries.get(key.value)
         further = [found for found in row.rest if not found.is_gap]
         values = [old.value] if old else [found.value for found in further if found.port is None]
         # Where a row as it was read may keep its own value, the column has both.
@@ -104,7 +105,8 @@ def set_entry(
             if found.port is not None and old is None
         ]
         value = either([*values, value])
-    row.entries[key.value] = Entry(value, engine.frame.module, node)
+    may_lack = not certain and (old is None or old.may_lack)
+    row.entries[key.value] = Entry(value, engine.frame.module, node, may_lack)
 
 
 def merge(engine: Engine, row: Fields, other: Value, node: ast.AST) -> None:
@@ -116,7 +118,7 @@ def merge(engine: Engine, row: Fields, other: Value, node: ast.AST) -> None:
             if part.rest:
                 _cover(row, part.rest)
             for key, entry in part.entries.items():
-                if certain and engine.is_certain(row.region):
+                if certain and not entry.may_lack and engine.is_certain(row.region):
                     row.entries[key] = entry
                 else:
                     set_entry(engine, row, Known(key), entry.value, entry.node, is_certain=False)
@@ -182,10 +184,10 @@ def items_of(engine: Engine, value: Value, node: ast.AST) -> tuple[list[Value], 
         case Listed(items=items, rest=rest):
             return list(items), rest
         case Fields(entries=entries, rest=further):
-            keys: list[Value] = [Known(key) for key in entries]
-            return keys, either(
-                [_key_of(found) for found in further if not found.is_gap]
-            ) if further else None
+            keys: list[Value] = [Known(key) for key, entry in entries.items() if not entry.may_lack]
+            others: list[Value] = [Known(key) for key, entry in entries.items() if entry.may_lack]
+            others += [_key_of(found) for found in further if not found.is_gap]
+            return keys, either(others) if others else None
         case Stream(handle):
             return [], engine.row(handle, node)
         case Opened(kind="table"):
@@ -196,7 +198,8 @@ def items_of(engine: Engine, value: Value, node: ast.AST) -> tuple[list[Value], 
         case OneOf(values):
             pairs = [items_of(engine, part, node) for part in values]
             found = [item for items, _ in pairs for item in items]
-            return [], either([*found, *(rest for _, rest in pairs if rest is not None)])
+            found += [rest for _, rest in pairs if rest is not None]
+            return [], either(found) if found else None
         case Opaque():
             return [], Opaque(
                 at_run_time(node),
@@ -368,7 +371,7 @@ def _cover(row: Fields, rest: list[Remainder]) -> None:
             for found in rest
             if not found.is_gap
         ]
-        row.entries[key] = Entry(either([entry.value, *later]), entry.module, entry.node)
+        row.entries[key] = entry._replace(value=either([entry.value, *later]))
 
 
 def _merge_pairs(engine: Engine, row: Fields, pairs: Listed, node: ast.AST) -> None:
@@ -386,6 +389,7 @@ def set_pair(
     """Put a value under a key, where both may run through the columns of a row."""
     whole = _whole_row(key, value)
     if whole is not None:
+        _cover(row, [whole])
         add_rest(row, whole)
         return
     for name in each(key):
@@ -436,7 +440,10 @@ def _get(engine: Engine, row: Fields, given: Given) -> Value:
         if isinstance(name, Known) and _is_hashable(name.value):
             value = look_up(engine, row, name.value, given.node, optional=True)
             found.append(NOTHING if value is None and default is None else value or default or NOTHING)
-            if default is not None and name.value not in row.entries:
+            entry = row.entries.get(name.value)
+            if entry is not None and entry.may_lack:
+                found.append(default or NOTHING)
+            elif default is not None and entry is None:
                 found.append(default)
         else:
             found += _entry_of(engine, row, name, given.node)
@@ -446,12 +453,11 @@ def _get(engine: Engine, row: Fields, given: Given) -> Value:
 
 def _items(engine: Engine, row: Fields, given: Given) -> Value:
     node, region = given.node, engine.region
-    pairs: list[Value] = [
-        Listed(node, region, [Known(key), entry.value]) for key, entry in row.entries.items()
-    ]
-    further: list[Value] = [
-        Listed(node, region, [_key_of(found), found.value]) for found in row.rest if not found.is_gap
-    ]
+    pairs: list[Value] = []
+    further: list[Value] = []
+    for key, entry in row.entries.items():
+        (further if entry.may_lack else pairs).append(Listed(node, region, [Known(key), entry.value]))
+    further += [Listed(node, region, [_key_of(found), found.value]) for found in row.rest if not found.is_gap]
     return Listed(node, region, pairs, either(further) if further else None)
 
 
@@ -460,8 +466,9 @@ def _keys(engine: Engine, row: Fields, given: Given) -> Value:
 
 
 def _values(engine: Engine, row: Fields, given: Given) -> Value:
-    items = [entry.value for entry in row.entries.values()]
-    rest = [found.value for found in row.rest if not found.is_gap]
+    items = [entry.value for entry in row.entries.values() if not entry.may_lack]
+    rest = [entry.value for entry in row.entries.values() if entry.may_lack]
+    rest += [found.value for found in row.rest if not found.is_gap]
     return Listed(given.node, engine.region, items, either(rest) if rest else None)
 
 
@@ -483,6 +490,7 @@ def _setdefault(engine: Engine, row: Fields, given: Given) -> Value:
     key = given.get(0, "key") or lost(NO_KEY)
     value = given.get(1, "default") or NOTHING
     old = look_up(engine, row, key.value, given.node, optional=True) if isinstance(key, Known) else None
+    # What is there stays; what is set is one of both, so the key is certainly there from now on.
     result = value if old is None else either((old, value))
     set_entry(engine, row, key, result, given.node)
     return result
@@ -499,8 +507,11 @@ def take_out(engine: Engine, row: Fields, key: Value) -> None:
     if not isinstance(key, Known):
         add_rest(row, unnamed(lost(NO_KEY)))
         return
-    if engine.is_certain(row.region) and _is_hashable(key.value):
+    entry = row.entries.get(key.value)
+    if engine.is_certain(row.region):
         row.entries.pop(key.value, None)
+    elif entry is not None:
+        row.entries[key.value] = entry._replace(may_lack=True)
     if any(found.port is not None for found in row.rest):
         add_rest(row, gap(f'"{key.value}" is taken out of the row'))
 

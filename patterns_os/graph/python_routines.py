@@ -2,11 +2,12 @@
 
 import ast
 from abc import abstractmethod
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, product
 
 from patterns_os.graph.python_calls import call_handle, call_path, call_stream, call_unknown_function
+from patterns_os.graph.python_classes import fields_of, made
 from patterns_os.graph.python_engine import UNPACKED, Engine, Given
 from patterns_os.graph.python_folding import fold_join, fold_method
 from patterns_os.graph.python_library import type_of_method
@@ -185,6 +186,8 @@ class Routines(Engine):
             if value is not None and _CONTEXT_MANAGERS & set(routine.decorators):
                 return value
             return Listed(given.node, self.region, rest=value)
+        if not frame.returned and _is_generator(routine.node):
+            return Listed(given.node, self.region)
         found = frame.returned if ended else [*frame.returned, NOTHING]
         return either(found) if found else NOTHING
 
@@ -232,12 +235,7 @@ class Routines(Engine):
         if found is not None:
             self.call(self.bound(found[1], instance), given)
             return instance
-        names = list(_annotated(owner))
-        instance.attributes.update(zip(names, given.arguments, strict=False))
-        instance.attributes.update(given.keywords)
-        if given.is_open:
-            for name in names:
-                instance.attributes.setdefault(name, lost(UNPACKED))
+        instance.attributes.update(made(owner, given))
         found = owner.look_up("__post_init__")
         if found is not None:
             self.call(self.bound(found[1], instance), Given(given.node))
@@ -253,7 +251,7 @@ class Routines(Engine):
         if isinstance(bound, Routine):
             self.call_unknown(bound)
         elif found is None:
-            for name in _annotated(owner):
+            for name in (field.name for field in fields_of(owner)):
                 reason = f'"{name}" is a field of "{owner.node.name}", which nobody is seen to make'
                 if owner.look_up(name) is None:
                     instance.attributes[name] = lost(reason)
@@ -279,7 +277,7 @@ class Routines(Engine):
                 return call_of_listed(self, base, name, given)
             case Known(value=str() as text):
                 return self._call_of_text(text, name, given)
-            case Instance():
+            case Instance() if not given.values() and not given.is_open:
                 return from_instance(self, base, node)
             case _:
                 return computed(at_run_time(node), (base, *given.values()))
@@ -321,22 +319,17 @@ def _first_reason(values: Sequence[Value]) -> str | None:
     return next((part.reason for value in values for part in each(value) if isinstance(part, Opaque)), None)
 
 
+def _is_generator(node: ast.AST) -> bool:
+    """Tell whether the function yields, be it in parts that are never reached."""
+    pending = list(ast.iter_child_nodes(node))
+    while pending:
+        part = pending.pop()
+        if isinstance(part, ast.Yield | ast.YieldFrom):
+            return True
+        if not isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+            pending += ast.iter_child_nodes(part)
+    return False
+
+
 def _bound_to(routine: Routine, value: Value) -> Routine:
     return Routine(routine.node, routine.frame, routine.defaults, routine.owner, value, routine.decorators)
-
-
-def _annotated(owner: Class, depth: int = 0) -> Iterator[str]:
-    # The order of a data class: the fields of its bases, then its own.
-    seen = set()
-    for base in owner.bases if depth < MOST_DEPTH else ():
-        if isinstance(base, Class):
-            for name in _annotated(base, depth + 1):
-                seen.add(name)
-                yield name
-    for node in owner.node.body:
-        if (
-            isinstance(node, ast.AnnAssign)
-            and isinstance(node.target, ast.Name)
-            and node.target.id not in seen
-        ):
-            yield node.target.id

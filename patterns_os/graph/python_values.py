@@ -98,11 +98,12 @@ class Stream(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """The value under one key, and the place that gives it."""
+    """The value under one key, the place that gives it, and whether the key may be missing."""
 
     value: "Value"
     module: Module
     node: ast.AST
+    may_lack: bool = False
 
 
 class Remainder(NamedTuple):
