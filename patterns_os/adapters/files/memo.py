@@ -12,6 +12,7 @@ import stat
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from importlib.util import find_spec
@@ -25,6 +26,8 @@ _FORM = 1
 
 _GENERATIONS = 10
 """So many writings an answer stays that nobody asks for: until the branch or the manifest of before is back."""
+
+_LONGEST_UNUSED_S = 60 * 86400
 
 _WORTH_SHARING = 200
 """So many scripts take longer to look at than a second process takes to start."""
@@ -79,10 +82,19 @@ class FileMemo:
             return
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not self._kept:
+                self._forget_others()
             now = self._generation + 1
             kept = {key: entry for key, entry in self._kept.items() if now - entry[0] < _GENERATIONS}
             kept |= {key: (now, answer) for key, answer in self._used.items()}
             self._write(marshal.dumps((_FORM, self._program, now, kept)))
+
+    def _forget_others(self) -> None:
+        """Delete the memos of apps that nobody has compiled for long; most of them are not there any more."""
+        oldest = time.time() - _LONGEST_UNUSED_S
+        for entry in os.scandir(self._path.parent):
+            if entry.is_file(follow_symlinks=False) and entry.stat().st_mtime < oldest:
+                Path(entry.path).unlink(missing_ok=True)
 
     def _write(self, content: bytes) -> None:
         handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".memo-")

@@ -1,8 +1,11 @@
 import marshal
+import os
+import subprocess
+import sys
 
 import pytest
 
-from patterns_os.adapters.files.memo import FileMemo, memo_of
+from patterns_os.adapters.files.memo import FileMemo, memo_of, share
 
 
 def saved(path, program="p", **entries):
@@ -72,3 +75,47 @@ def test_the_memo_lies_in_the_users_cache_and_never_in_the_app(tmp_path):
     assert memo_of(app, {"HOME": str(tmp_path / "home")}) is not None
     assert memo_of(app, {"PATTERNS_CACHE": "off", "HOME": "/"}) is None
     assert memo_of(app, {}) is None
+
+
+def test_memos_that_nobody_uses_go_when_a_new_one_comes(tmp_path):
+    saved(tmp_path / "old", a=b"1")
+    saved(tmp_path / "young", a=b"1")
+    os.utime(tmp_path / "old", (0, 0))
+    saved(tmp_path / "new", a=b"1")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "young"]
+
+
+ALONE = """
+import os, sys
+from pathlib import Path
+from patterns_os.adapters.files.memo import FileMemo, share
+
+memo, fails = FileMemo(Path(sys.argv[1]), "p"), sys.argv[2] == "fails"
+
+def work(number):
+    if fails and number % 2:
+        raise RuntimeError("only in the second process")
+    memo.put(f"{number}", f"{os.getpid()}".encode())
+
+share(memo, [lambda number=number: work(number) for number in range(300)])
+answers = [memo.get(f"{number}") for number in range(300)]
+print(len({answer for answer in answers if answer}), answers.count(None))
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.cpu_count() == 1, reason="work is shared on Linux, with two cores"
+)
+@pytest.mark.parametrize(("how", "shown"), [("works", "2 0"), ("fails", "1 150")])
+def test_a_second_process_does_half_of_much_work(tmp_path, how, shown):
+    # A process of its own: one with threads, as the tests' may be, is never copied.
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, tmp_path / "memo", how], capture_output=True, text=True, check=True
+    )
+    assert (done.stdout.strip(), done.stderr) == (shown, "")
+
+
+def test_little_work_is_left_alone(tmp_path):
+    memo = FileMemo(tmp_path / "memo", "p")
+    share(memo, [lambda: memo.put("a", b"1")])
+    assert memo.get("a") is None
