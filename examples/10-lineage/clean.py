@@ -5,7 +5,6 @@ import patterns as p
 clean = p.Table(CLEAN, "w")
 
 for order in p.Table("orders").as_stream():
-    row = {"id": order["id"], "customer": order["customer"].strip()}
+    row = {order["extra"]["kind"]: True, "id": order["id"], "customer": order["customer"].strip()}
     row["amount"] = amount_of(order)
-    row[order["extra"]["kind"]] = True
     clean.append(row)
