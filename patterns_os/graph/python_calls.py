@@ -1,7 +1,7 @@
 """What calls of the SDK, of Python's own functions and of other libraries do, as far as a script shows it."""
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import product
 
 from patterns_os.diagnostics import Diagnostic, quote
@@ -387,10 +387,6 @@ def _hand_over(engine: Engine, value: Value, callee: Opaque, given: Given) -> No
             pass
 
 
-def _as_table(engine: Engine, callee: Value, values: Sequence[Value], given: Given) -> Value:
-    return engine.call(callee, Given(given.node, list(values)))
-
-
 def _first(given: Given) -> Value | None:
     return given.arguments[0] if given.arguments else None
 
@@ -542,10 +538,6 @@ def _str(engine: Engine, given: Given) -> Value:  # noqa: ARG001 - one signature
         return either(texts)
     reasons = [part.reason for part in each(first) if isinstance(part, Opaque)]
     return computed(reasons[0] if reasons else at_run_time(given.node), given.values(), "text")
-
-
-def _getattr(engine: Engine, given: Given) -> Value | None:  # noqa: ARG001 - one signature for all
-    return None
 
 
 def _iter_with_default(engine: Engine, first: Value, given: Given) -> Value:

@@ -7,9 +7,6 @@ arguments and that may change the dictionaries it is given.
 
 import sys
 
-FIRST = 0
-"""A position that stands for the first argument."""
-
 
 def is_effect(path: str, method: str | None) -> bool:
     """Tell whether a call of the path changes something outside of the app.
@@ -31,6 +28,16 @@ def is_effect(path: str, method: str | None) -> bool:
 def is_harmless(path: str) -> bool:
     """Tell whether the functions of that library leave the dictionaries that they are given as they are."""
     return path.partition(".")[0].partition("(")[0] in _HARMLESS
+
+
+def keeps(method: str) -> bool:
+    """Tell whether methods of that name make an object hold what they are given."""
+    return method in _KEEPING
+
+
+def is_wrapper(path: str) -> bool:
+    """Tell whether what the path makes goes on to change the object that it is given."""
+    return path in _WRAPPERS
 
 
 def type_of_call(path: str) -> str | None:
@@ -221,3 +228,17 @@ _NEEDED = {
     **dict.fromkeys(("astimezone", "timestamp", "utcoffset", "tzname"), "timestamptz"),
     "decode": "bytea",
 }
+_KEEPING = frozenset(
+    {
+        "add", "append", "appendleft", "extend", "extendleft", "feed", "insert", "move_to_end", "push", "put",
+        "put_nowait", "register", "setdefault", "setitem", "subtract", "update", "write", "writelines", "writerow",
+        "writerows",
+    }
+)  # fmt: skip
+_WRAPPERS = frozenset(
+    {
+        "csv.DictWriter", "csv.writer", "gzip.GzipFile", "gzip.open", "io.BufferedWriter", "io.TextIOWrapper",
+        "json.dump", "pandas.ExcelWriter", "pickle.Pickler", "pickle.dump", "tarfile.open", "yaml.dump",
+        "zipfile.ZipFile",
+    }
+)  # fmt: skip
