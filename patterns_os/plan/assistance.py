@@ -290,23 +290,22 @@ def _parameter_places(compiled: Compiled, file: str, mention: Mention) -> Iterat
     yield _entry(manifest, "parameters", mention.name)
 
 
-def _listed_places(compiled: Compiled, _file: str, mention: Mention) -> Iterator[Location | None]:
+def _listed_places(compiled: Compiled, file: str, mention: Mention) -> Iterator[Location | None]:
     """Give where the files list what a script asks for; from the manifest's own list, who asks and who answers."""
     section = f"{mention.kind}s"
     if mention.path[:1] == (section,):
         yield from _uses(compiled, mention)
-        yield from _entries(compiled, section, mention)
+        yield from _entries(compiled, section, mention.name, file)
         return
     yield _entry(compiled.manifest, section, mention.name)
     yield _entry(compiled.configuration, section, mention.name)
 
 
-def _entries(compiled: Compiled, section: str, mention: Mention) -> Iterator[Location | None]:
-    """Give the other entries of that name than the one at the cursor."""
+def _entries(compiled: Compiled, section: str, name: str, file: str) -> Iterator[Location | None]:
+    """Give the entries of that name in the other file."""
     for parsed in (compiled.manifest, compiled.configuration):
-        found = _entry(parsed, section, mention.name)
-        if found is not None and not found.pointer.startswith("/" + "/".join(mention.path[:2])):
-            yield found
+        if parsed is not None and parsed.document.file != file:
+            yield _entry(parsed, section, name)
 
 
 def _file_places(compiled: Compiled, _file: str, mention: Mention) -> Iterator[Location | None]:

@@ -10,7 +10,7 @@ EDITS = 300
 PIECES = (
     "", '"', "'", "{", "}", "[", "]", "(", ")", ",", ":", "\n", "\r\n", "😀", "\u2028", "\x0c", "\ufeff", "\0", "\\",
     "\\u12", "/*", "//", "#", "{{", "}}", "{%", "select", " from ", "Table(", 'Table("orders")', "import ", "def f(",
-    "for x in ", '"file": ', '"table": ', "null", "-1e999", "²", "\ud800", "`${", "async", "=>", "lambda:", "\t", "%", "$$",
+    "for x in ", '"file": ', '"table": ', "null", "-1e999", "²", "\ud800", "`${", "async", "=>", "lambda:", "\t", "%",
 )  # fmt: skip
 REQUESTS = ("completion", "definition", "hover", "codeAction")
 
