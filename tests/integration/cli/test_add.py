@@ -293,7 +293,7 @@ def test_a_new_finding_is_shown_and_an_old_one_is_not_repeated(app, patterns):
 def test_outside_of_an_app_all_say_where_they_looked(tmp_path, monkeypatch, patterns):
     monkeypatch.chdir(tmp_path)
     expected = (
-        f'error[no-app] No app here: neither "{tmp_path}" nor a folder above it has a manifest.json\n'
+        f'error[no-app] No app here: neither "{tmp_path}" nor a folder above it has a manifest.json or a graph.yml\n'
         "  hint: patterns create app my-app && cd my-app\n"
     )
 
