@@ -100,7 +100,7 @@ def call_unknown_function(engine: Engine, callee: Opaque, given: Given) -> Value
             _hand_over(engine, part, callee, given)
     path = callee.path and f"{callee.path}{_variant(callee.path, given)}"
     column_type = type_of_call(callee.path) or callee.type
-    found = computed(at_run_time(given.node), (callee, *given.values()), column_type, path)
+    found = computed(at_run_time(given.node), (callee, *given.values(), *given.unpacked), column_type, path)
     if callee.path in _ZONES and not _is_naive(callee.path, given) and not given.is_open:
         column_type = "timestamptz"
     is_present = column_type is not None

@@ -39,12 +39,14 @@ class Given:
 
     Attributes:
         is_open: Whether there may be further arguments, unpacked at run time.
+        unpacked: What these are unpacked from.
     """
 
     node: ast.Call
     arguments: list[Value] = field(default_factory=list)
     keywords: dict[str, Value] = field(default_factory=dict)
     is_open: bool = False
+    unpacked: list[Value] = field(default_factory=list)
 
     def get(self, position: int, name: str) -> Value | None:
         """Give the argument at the position or of the name; `None` where it is certainly absent."""

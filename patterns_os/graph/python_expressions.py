@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from patterns_os.graph.python_engine import MOST_STEPS, ExhaustedError, Given
 from patterns_os.graph.python_findings import READING, STREAMING, WRITING
 from patterns_os.graph.python_folding import fold_binary, fold_compare, fold_format, fold_percent
-from patterns_os.graph.python_library import type_needed, type_of_method
+from patterns_os.graph.python_library import is_effect, is_wrapper, keeps, type_needed, type_of_method
 from patterns_os.graph.python_objects import (
     any_item,
     extend,
@@ -25,11 +25,12 @@ from patterns_os.graph.python_objects import (
     set_item,
     set_pair,
 )
-from patterns_os.graph.python_routines import Routines
+from patterns_os.graph.python_routines import Routines, is_object
 from patterns_os.graph.python_values import (
     MOST_CASES,
     NOTHING,
     Class,
+    Columns,
     Fields,
     Frame,
     Instance,
@@ -69,9 +70,11 @@ class Expressions(Routines):
 
     Attributes:
         missed: How many names were looked for that nothing defines.
+        discarded: The call whose result nobody wants: it is made for what it changes.
     """
 
     missed: int = 0
+    discarded: ast.expr | None = None
 
     @abstractmethod
     def local(self, name: str, level: int, importer: str) -> LocalModule | None:
@@ -124,10 +127,15 @@ class Expressions(Routines):
             case ast.Tuple(elts=elements) | ast.List(elts=elements):
                 self._destructure(elements, value, node)
             case ast.Attribute(value=base, attr=name):
-                self._set_attribute(self.evaluate(base), name, value)
+                owner = self.evaluate(base)
+                self._set_attribute(owner, name, value)
+                if isinstance(owner, Opaque):
+                    self.put_into(base, [value])
             case ast.Subscript(value=base, slice=index):
                 owner = self.evaluate(base)
                 key = self.evaluate(index)
+                if any(isinstance(part, Opaque) for part in each(owner)):
+                    self.put_into(base, [key, value])
                 if isinstance(owner, Fields) and isinstance(key, Opaque) and key.keys_of:
                     set_pair(self, owner, key, value, target)
                 else:
@@ -284,7 +292,54 @@ class Expressions(Routines):
                 return found
         given = self._given(node)
         self._mend_moment(callee, given)
-        return self.call(callee, given)
+        found = self.call(callee, given)
+        if isinstance(callee, Opaque):
+            self._keep_arguments(node, callee, given)
+        return found
+
+    def _keep_arguments(self, node: ast.Call, callee: Opaque, given: Given) -> None:
+        """Follow what an object from outside of the app may keep of the arguments of its method."""
+        if isinstance(node.func, ast.Attribute):
+            is_kept = keeps(node.func.attr) or (node is self.discarded and not is_effect(callee.path, None))
+            if is_kept and given.arguments:
+                self.put_into(node.func.value, given.values())
+        for argument, value in zip(node.args, given.arguments, strict=False):
+            if is_wrapper(callee.path) and is_object(value):
+                self.put_into(argument, [lost(f'"{callee.path}" may go on to change it')])
+
+    def put_into(self, target: ast.expr, values: Sequence[Value]) -> None:
+        """Follow that an object which nobody knows may hold the values from now on."""
+        if isinstance(target, ast.Call) and isinstance(target.func, ast.Attribute):
+            self.put_into(target.func.value, [*values, *map(self._looked_at_again, target.args)])
+            return
+        if not isinstance(target, ast.Name | ast.Attribute | ast.Subscript) or _has_calls(target):
+            return
+        old = self.evaluate(target)
+        sources, is_lost = provenance(values)
+        grown = either(_grown(part, sources, is_lost=is_lost) for part in each(old))
+        if grown == old:
+            return
+        if isinstance(target, ast.Name):
+            self._bind_again(target.id, grown)
+        elif any(isinstance(part, Opaque) for part in each(self.evaluate(target.value))):
+            key = [self.evaluate(target.slice)] if isinstance(target, ast.Subscript) else []
+            self.put_into(target.value, [*values, *key])
+        else:
+            self.assign(target, grown, target)
+
+    def _looked_at_again(self, node: ast.expr) -> Value:
+        return lost(at_run_time(node)) if _has_calls(node) else self.evaluate(node)
+
+    def _bind_again(self, name: str, value: Value) -> None:
+        """Give a name another value where it has one: here, or in what is around."""
+        frame: Frame | None = self.frame
+        while frame is not None and name not in frame.names:
+            frame = frame.elsewhere.get(name, frame.outer)
+        if frame is self.frame:
+            self.bind(name, value)
+        elif frame is not None:
+            frame.names[name] = value
+            self.changes += 1
 
     def _given(self, node: ast.Call) -> Given:
         given = Given(node)
@@ -296,6 +351,7 @@ class Expressions(Routines):
             given.arguments += items
             given.is_open = given.is_open or rest is not None
             if rest is not None:
+                given.unpacked.append(rest)
                 break
         for keyword in node.keywords:
             value = self.evaluate(keyword.value)
@@ -307,6 +363,7 @@ class Expressions(Routines):
                 }
             else:
                 given.is_open = True
+                given.unpacked.append(value)
         return given
 
     def _mend_moment(self, callee: Value, given: Given) -> None:
@@ -694,6 +751,26 @@ def at_position(engine: Expressions, value: Value, index: int, count: int, node:
         else:
             found.append(any_item(engine, part, node) or lost(at_run_time(node)))
     return either(found)
+
+
+def _grown(value: Value, sources: Columns, *, is_lost: bool) -> Value:
+    # What is imported is no object that keeps anything.
+    if not isinstance(value, Opaque) or (value.path and not value.path.endswith((")", "]"))):
+        return value
+    if sources <= value.sources and (value.is_lost or not is_lost):
+        return value
+    return value._replace(
+        sources=value.sources | sources,
+        is_lost=value.is_lost or is_lost,
+        is_copied=False,
+        type=None,
+        is_present=False,
+        origin=None,
+    )
+
+
+def _has_calls(node: ast.AST) -> bool:
+    return any(isinstance(part, ast.Call | ast.NamedExpr | ast.Await | ast.Yield) for part in ast.walk(node))
 
 
 def _is_plain(value: Value) -> bool:

@@ -178,6 +178,7 @@ class Interpreter(Expressions):
             self.region = before
 
     def _expression(self, node: ast.Expr) -> bool:
+        self.discarded = node.value.value if isinstance(node.value, ast.Await) else node.value
         self.evaluate(node.value)
         return False
 

@@ -239,6 +239,6 @@ _WRAPPERS = frozenset(
     {
         "csv.DictWriter", "csv.writer", "gzip.GzipFile", "gzip.open", "io.BufferedWriter", "io.TextIOWrapper",
         "json.dump", "pandas.ExcelWriter", "pickle.Pickler", "pickle.dump", "tarfile.open", "yaml.dump",
-        "zipfile.ZipFile",
+        "xml.etree.ElementTree.SubElement", "zipfile.ZipFile",
     }
 )  # fmt: skip

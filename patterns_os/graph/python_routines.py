@@ -81,6 +81,10 @@ class Routines(Engine):
     def run(self, body: Sequence[ast.stmt]) -> bool:
         """Follow statements; tell whether no way leads past them."""
 
+    @abstractmethod
+    def put_into(self, target: ast.expr, values: Sequence[Value]) -> None:
+        """Follow that an object which nobody knows may hold the values from now on."""
+
     def run_in(self, frame: Frame, body: Sequence[ast.stmt]) -> bool:
         """Follow the body of a module, class or function, with names and jumps of its own."""
         before = self.frame, self.flow
@@ -170,7 +174,20 @@ class Routines(Engine):
             ended = self.run_in(frame, node.body)
         finally:
             self.active.pop()
+        self._hand_back(frame, routine, given)
         return self._returned(frame, routine, given, ended=ended)
+
+    def _hand_back(self, frame: Frame, routine: Routine, given: Given) -> None:
+        """Follow what the function has put into objects that it was given."""
+        spec, arguments = routine.node.args, given.node.args
+        names = [argument.arg for argument in (*spec.posonlyargs, *spec.args)]
+        if len(arguments) != len(given.arguments):
+            return
+        shown = zip(names[routine.bound is not None :], arguments, given.arguments, strict=False)
+        for name, argument, before in shown:
+            after = frame.names.get(name, before)
+            if after is not before and is_object(before) and is_object(after):
+                self.put_into(argument, [after])
 
     def _evaluate_in(self, frame: Frame, node: ast.expr) -> Value:
         before = self.frame
@@ -317,6 +334,11 @@ def _folded(text: str, name: str, case: Sequence[Value], keywords: Sequence[str]
 
 def _first_reason(values: Sequence[Value]) -> str | None:
     return next((part.reason for value in values for part in each(value) if isinstance(part, Opaque)), None)
+
+
+def is_object(value: Value) -> bool:
+    """Tell whether the value may be what something outside of the app has made, which may change."""
+    return any(isinstance(part, Opaque) and part.path.endswith(")") for part in each(value))
 
 
 def _is_generator(node: ast.AST) -> bool:

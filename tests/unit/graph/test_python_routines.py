@@ -131,3 +131,117 @@ def test_a_name_of_a_table_in_a_pydantic_model_is_known():
     found = analyse_python("s.py", dedent(text).encode(), Sources({}))[0]
     assert {use.name for use in found.uses} == {"rows", "out"}
     assert found.unknown == ()
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        pytest.param(
+            """
+            from collections import defaultdict
+            totals = defaultdict(int)
+            for row in rows:
+                totals[row["key"]] += row["n"]
+            out.append([{"key": key, "total": total} for key, total in totals.items()])
+            """,
+            {"key": ("key,n", "computed", None, False), "total": ("key,n", "computed", None, False)},
+            id="items that are set",
+        ),
+        pytest.param(
+            """
+            from collections import OrderedDict
+            groups = OrderedDict()
+            for row in rows:
+                groups.setdefault(row["key"], []).append(row["n"])
+            out.append({"sums": [sum(group) for group in groups.values()]})
+            """,
+            {"sums": ("key,n", "computed", "jsonb", False)},
+            id="what a method gives, which is changed",
+        ),
+        pytest.param(
+            """
+            import hashlib
+            for row in rows:
+                made = hashlib.sha256()
+                made.update(row["text"].encode())
+                out.append({"hash": made.hexdigest()})
+            """,
+            {"hash": ("text", "computed", "text", False)},
+            id="methods that keep what they get",
+        ),
+        pytest.param(
+            """
+            import statistics_of_mine
+            seen = statistics_of_mine.Summary()
+            def look_at(row):
+                seen.observe(row["n"])
+            for row in rows:
+                look_at(row)
+            out.append({"mean": seen.mean()})
+            """,
+            {"mean": ("n", "computed", None, False)},
+            id="methods that are called for what they change",
+        ),
+        pytest.param(
+            """
+            import csv, io
+            buffer = io.StringIO()
+            writer = csv.writer(buffer)
+            for row in rows:
+                writer.writerow([row["id"]])
+            out.append({"text": buffer.getvalue()})
+            """,
+            {"text": ("", "computed", None, True)},
+            id="what something else goes on to change",
+        ),
+        pytest.param(
+            """
+            import asyncio
+            async def produce(queue):
+                for row in rows:
+                    await queue.put(row["x"])
+            async def main():
+                queue = asyncio.Queue()
+                await produce(queue)
+                out.append({"x": await queue.get()})
+            asyncio.run(main())
+            """,
+            {"x": ("x", "computed", None, False)},
+            id="what a function puts into an object that it is given",
+        ),
+        pytest.param(
+            """
+            import types
+            last = types.SimpleNamespace()
+            for row in rows:
+                last.id = row["id"]
+            out.append({"id": last.id})
+            """,
+            {"id": ("id", "computed", None, False)},
+            id="attributes that are set",
+        ),
+        pytest.param(
+            """
+            import requests
+            session = requests.Session()
+            for row in rows:
+                answer = session.get(row["url"])
+                answer.raise_for_status()
+                out.append({"id": row["id"], "text": answer.text})
+            """,
+            {"id": ("id", "copied", None, False), "text": ("url", "computed", None, False)},
+            id="clients keep nothing",
+        ),
+        pytest.param(
+            """
+            import jinja2
+            for row in rows:
+                out.append({"text": jinja2.Template("hi").render(**row)})
+            """,
+            {"text": ("*", "computed", None, False)},
+            id="arguments that are unpacked",
+        ),
+    ],
+)
+def test_objects_from_elsewhere_hold_what_they_are_given(source, expected):
+    assert flows(source) == expected
