@@ -48,6 +48,16 @@ class CronSchedule:
                 return
             yield tick
 
+    def local(self, tick: dt.datetime) -> dt.datetime:
+        """Give the moment by the clock of the time zone."""
+        return tick.astimezone(self._zone)
+
+    def is_moved(self, tick: dt.datetime) -> bool:
+        """Tell whether the tick is due at another time, which the clock leaves out."""
+        shown = self.local(tick).replace(tzinfo=None)
+        # Without a time zone no time is left out.
+        return next(CronSim(self.normalised, shown - dt.timedelta(minutes=1))) != shown
+
     def describe(self) -> str:
         """Give the schedule in words: `daily at 00:00 UTC`."""
         words = CronSim(self.normalised, _ANY_TIME).explain()

@@ -29,8 +29,10 @@ def test_the_table_is_read_as_a_whole():
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("expression", "zone", "what", "after", "until", "fires"), ROWS)
-def test_a_cron_fires_at_the_times_of_the_table(expression, zone, what, after, until, fires):
+@pytest.mark.parametrize("row", ROWS)
+def test_a_cron_fires_at_the_times_of_the_table(row):
+    expression, zone, what, after, until, fires = row
+
     ticks = parse_cron(expression, zone).ticks(utc(after), utc(until))
 
     shown = [tick.astimezone(ZoneInfo(zone)).isoformat(timespec="minutes") for tick in ticks]

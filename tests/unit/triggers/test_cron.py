@@ -265,3 +265,12 @@ def test_a_tick_has_one_key_in_every_zone():
 
     assert tick_key("clean", tick) == "cron:clean:2024-03-31T01:00:00Z"
     assert tick_key("clean", tick.astimezone(dt.timezone(dt.timedelta(hours=2)))) == tick_key("clean", tick)
+
+
+def test_a_tick_is_moved_where_its_time_is_left_out():
+    schedule = parse_cron("30 2 * * *", BERLIN)
+
+    assert schedule.is_moved(utc("2024-03-31T01:00"))
+    assert not schedule.is_moved(utc("2024-04-01T00:30"))
+    assert not schedule.is_moved(utc("2024-10-27T00:30"))
+    assert schedule.local(utc("2024-03-31T01:00")).isoformat() == "2024-03-31T03:00:00+02:00"
