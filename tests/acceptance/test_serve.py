@@ -62,3 +62,28 @@ def test_nothing_is_deployed_over_a_folder_that_is_being_developed(shared_app):
         refused = app.patterns("deploy", "--yes", code=None)
     assert refused.code in {0, 2}  # it may have been reloaded before we asked: then nothing is left to deploy
     assert "error[already-running] `patterns dev`" in refused.err or "Nothing to deploy" in refused.out
+
+
+def test_it_runs_what_was_deployed_when_the_files_are_gone(shared_app, tools):
+    app = shared_app
+    naming(app, "module")
+    app.write(
+        py='from patterns import Table\nfrom tools.naming import name\nout = Table("out", "w")\n'
+        'for row in Table("events").as_stream():\n    out.append({"by": name()})\n',
+        ts__ts='import { Table } from "patterns";\nimport { name } from "./name.ts";\n'
+        'for await (const row of new Table("events").asStream()) new Table("out", "w").append({ by: name() });\n',
+        name__ts='export const name = (): string => "typescript";\n',
+        cjs__cjs='const { Table } = require("patterns");\nconst { name } = require("./old");\n'
+        'for (const row of new Table("events").asStream()) new Table("out", "w").append({ by: name });\n',
+        old__cjs='exports.name = "common";\n',
+        sql__sql='insert into {{ Table("out", "w") }} (by) select \'sql\' from {{ Table("events").new }}',
+    )
+    scripts = ["py.py", "ts.ts", "cjs.cjs", "sql.sql"]
+    app.manifest(scripts)
+    app.patterns("deploy", "--yes")
+    for file in (*scripts, "name.ts", "old.cjs", "tools/naming.py", "tools/__init__.py"):
+        (app.folder / file).unlink()
+    with app.dev(command="serve") as served:
+        assert served.post("/events", {"i": 1})[0] == 200
+        tools.until(lambda: len(app.column("out", "by")) == len(scripts), told=lambda: served.out)
+    assert sorted(app.column("out", "by")) == ["common", "module", "sql", "typescript"]

@@ -3,7 +3,7 @@
 
 import { existsSync } from "node:fs";
 import * as nodeModule from "node:module";
-import { join, relative, sep } from "node:path";
+import { isAbsolute, join, relative, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 
@@ -85,9 +85,17 @@ function named(path) {
 function resolve(specifier, context, next) {
   if (specifier === "patterns") return { url: SDK, format: "module", shortCircuit: true };
   const isOurs = /^\.{1,2}(\/|$)/.test(specifier) && context.parentURL?.startsWith("file:");
-  const found = isOurs ? sibling(new URL(specifier, context.parentURL)) : null;
+  const found = isOurs ? sibling(new URL(specifier, context.parentURL)) : gone(specifier);
   if (found === null) return next(specifier, context);
+  if (!existsSync(found)) return { url: pathToFileURL(found).href, format: formatOf(found), shortCircuit: true };
   return next(context.conditions?.includes("require") ? found : pathToFileURL(found).href, context);
+}
+
+/** Give the file of the version that an absolute path means, where it is not in the folder any more. */
+function gone(specifier) {
+  if (!specifier.startsWith("file:") && !isAbsolute(specifier)) return null;
+  const path = specifier.startsWith("file:") ? fileURLToPath(specifier) : specifier;
+  return Object.hasOwn(run.sources, named(path)) && !existsSync(path) ? path : null;
 }
 
 /** Give the file of the app that an import means: the compiler tries the same endings. */
