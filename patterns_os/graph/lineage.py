@@ -112,7 +112,7 @@ def trace_lineage(
         check: Asked once for each node, with its columns and all that is known of its tables.
         memo: What was traced before.
     """
-    tracing = _Tracing(graph, trace_sql, check, memo or Forgetful())
+    tracing = _Tracing(graph, trace_sql, check, Forgetful() if memo is None else memo)
     for name in graph.order:
         node = graph.node(name)
         if node is not None:

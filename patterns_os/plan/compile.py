@@ -86,7 +86,7 @@ def compile_app(
     manifest = parse_app(file, sources, name=folder, storages=storages)
     found = [*manifest.diagnostics, *(configuration.diagnostics if configuration else ())]
     found += _passed_over(file, sources)
-    analyses = Analyses(sources, memo or Forgetful())
+    analyses = Analyses(sources, Forgetful() if memo is None else memo)
     graph, built = build_graph(manifest, sources, settings, analyses, ahead)
     found += built
     plan: Plan | None = None

@@ -172,7 +172,7 @@ for row in Table("events").as_stream():
 
 def test_a_folder_that_cannot_be_served_is_told_in_one_message(app):
     assert app.patterns("dev", code=2).err == (
-        f'error[no-app] No app here: neither "{app.folder}" nor a folder above it has a manifest.json\n'
+        f'error[no-app] No app here: neither "{app.folder}" nor a folder above it has a manifest.json or a graph.yml\n'
         "  hint: patterns create app my-app && cd my-app\n"
     )
     app.manifest(["copies.py", "broken.py"])
