@@ -10,7 +10,7 @@ from patterns_os.composition.running import Database, deploy, source_contents
 from patterns_os.errors import PermanentError, TemporaryError
 from patterns_os.plan.compile import Compiled
 from patterns_os.plan.diff import PlanDiff, diff_plans
-from patterns_os.plan.downstream import column_uses
+from patterns_os.plan.downstream import ColumnUses, column_uses
 from patterns_os.plan.facts import DeployedFacts
 from patterns_os.plan.file import PlanFile
 from patterns_os.plan.spec import Plan
@@ -23,16 +23,18 @@ class Proposal:
 
     Attributes:
         sources: Bytes of the plan's source files by their hash.
+        uses: Which columns its nodes are seen to ask for.
     """
 
     plan: Plan
     sources: Mapping[str, bytes] = field(repr=False)
     diff: PlanDiff
+    uses: ColumnUses = field(default_factory=dict, repr=False)
 
     @property
     def file(self) -> PlanFile:
         """The proposal as it is kept."""
-        return PlanFile(plan=self.plan, sources=self.sources, expected=self.diff.expected)
+        return PlanFile(plan=self.plan, sources=self.sources, expected=self.diff.expected, uses=self.uses)
 
 
 def versions_of(database: Database) -> Versions:
@@ -63,7 +65,7 @@ def propose(
     before, facts = _deployed(database, plan.app, against)
     contents = {**(before.sources if before else {}), **sources}
     diff = diff_plans(before.plan if before else None, plan, facts, contents=contents, uses=uses, drop=drop)
-    return Proposal(plan=plan, sources=sources, diff=diff)
+    return Proposal(plan=plan, sources=sources, diff=diff, uses=uses)
 
 
 def propose_again(kept: PlanFile, database: Database) -> Proposal:
@@ -82,9 +84,14 @@ def propose_again(kept: PlanFile, database: Database) -> Proposal:
         )
     contents = {**(before.sources if before else {}), **kept.sources}
     diff = diff_plans(
-        before.plan if before else None, kept.plan, facts, contents=contents, drop=kept.expected.dropped
+        before.plan if before else None,
+        kept.plan,
+        facts,
+        contents=contents,
+        uses=kept.uses,
+        drop=kept.expected.dropped,
     )
-    return Proposal(plan=kept.plan, sources=kept.sources, diff=diff)
+    return Proposal(plan=kept.plan, sources=kept.sources, diff=diff, uses=kept.uses)
 
 
 def propose_version(wanted: DeployedVersion, database: Database) -> Proposal:

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -263,13 +263,7 @@ class _Comparison:
         )
 
     def _removed_node(self, node: PlannedNode) -> Change:
-        details = [
-            Detail(
-                why="output", text=f"nobody writes table {quote(given)} any more", table=given, harms=READERS
-            )
-            for given in sorted({given.table for given in node.outputs})
-            if not _is_written(self.after, given) and given in {table.name for table in self.after.tables}
-        ]
+        details = _unwritten_details((given.table for given in node.outputs), self.after)
         return Change(
             kind="node",
             name=node.name,
@@ -280,7 +274,7 @@ class _Comparison:
         )
 
     def _changed_node(self, was: PlannedNode, now: PlannedNode, models: set[str]) -> Iterator[Change]:
-        details = list(node_details(was, now, self.contents))
+        details = [self._with_other_writers(one) for one in node_details(was, now, self.contents)]
         details += [
             Detail(why="model", text=f"model {quote(name)} is another one")
             for name in sorted(models & set(was.models) & set(now.models))
@@ -327,10 +321,12 @@ class _Comparison:
             if was is None:
                 yield Change(kind=kind, name=name, action=Action.ADDED, about=about(now))
             elif now is None:
-                details = tuple(_removal_details(was))
+                details = tuple(self._with_victims(_removal_details(was, self.after)))
                 yield Change(kind=kind, name=name, action=Action.REMOVED, about=about(was), details=details)
             elif _differs(was, now):
-                details = tuple(self._with_victims(_part_details(was, now)))
+                details = tuple(
+                    self._with_victims((*_part_details(was, now), *_moved_details(was, now, self.after)))
+                )
                 yield Change(kind=kind, name=name, action=Action.CHANGED, about=about(now), details=details)
 
     def _files(self) -> Iterator[Change]:
@@ -361,9 +357,23 @@ class _Comparison:
                 detail = Detail(why="tool", text=text)
                 yield Change(kind="tool", name=name, action=Action.CHANGED, details=(detail,))
 
+    @property
+    def _new_parts(self) -> frozenset[str]:
+        """The nodes and webhooks that have nothing to lose yet."""
+        old, new = (
+            {node.name for node in plan.nodes} | {webhook.name for webhook in plan.webhooks}
+            for plan in (self.before, self.after)
+        )
+        return frozenset(new - old)
+
+    def _with_other_writers(self, detail: Detail) -> Detail:
+        """Give the detail without harm where a table loses a writer and keeps another."""
+        is_kept = detail.why == "output" and _is_written(self.after, detail.table or "")
+        return replace(detail, harms=()) if is_kept else detail
+
     def _with_victims(self, details: Iterable[Detail], node: str = "") -> Iterator[Detail]:
         for detail in details:
-            yield with_victims(detail, self.after, self.uses, apart_from=node)
+            yield with_victims(detail, self.after, self.uses, apart_from=self._new_parts | {node})
 
 
 _SAME_WORK = frozenset({LOOKS, "retries", "timeout", "on-error", "isolation", "start", "trigger", "secret"})
@@ -430,15 +440,39 @@ def _part_details(before: PlanPart, after: PlanPart) -> Iterator[Detail]:
     return part_details(before, after)
 
 
-def _removal_details(part: PlanPart) -> Iterator[Detail]:
-    if isinstance(part, PlannedWebhook):
+def _removal_details(part: PlanPart, after: Plan) -> Iterator[Detail]:
+    if not isinstance(part, PlannedWebhook):
+        return
+    heir = next((hook for hook in after.webhooks if hook.path == part.path), None)
+    if heir is None:
         text = f"{part.path} answers 404 from now on; deliveries and rows stay"
         yield Detail(why="path", text=text, breaks=(SENDERS,))
+    else:
+        yield Detail(why="path", text=f"{part.path} is taken over by webhook {quote(heir.name)}")
+        yield from webhook_details(part, heir.model_copy(update={"title": part.title}))
+    yield from _unwritten_details((part.table,), after)
+
+
+def _moved_details(before: PlanPart, after: PlanPart, plan: Plan) -> Iterator[Detail]:
+    if (
+        isinstance(before, PlannedWebhook)
+        and isinstance(after, PlannedWebhook)
+        and before.table != after.table
+    ):
+        yield from _unwritten_details((before.table,), plan)
+
+
+def _unwritten_details(tables: Iterable[str], after: Plan) -> Iterator[Detail]:
+    """Give the tables of the app that lose the last one who writes them."""
+    for table in sorted({table.name for table in after.tables} & set(tables)):
+        if not _is_written(after, table):
+            text = f"nobody writes table {quote(table)} any more"
+            yield Detail(why="output", text=text, table=table, harms=READERS)
 
 
 def _differs(before: PlanPart, after: PlanPart) -> bool:
-    """Compare as bytes: `1`, `1.0` and `true` are equal in Python, and not in a plan."""
-    return before.model_dump_json() != after.model_dump_json()
+    """Compare as bytes: `1`, `1.0` and `true` are equal in Python, and not in a plan; the order of keys is nothing."""
+    return before.to_bytes() != after.to_bytes()
 
 
 def _is_named(parts: object) -> bool:

@@ -104,7 +104,9 @@ def table_details(before: PlannedTable, after: PlannedTable) -> Iterator[Detail]
         text = f"unique_on: {_listed(before.unique_on)} → {_listed(after.unique_on)}"
         yield Detail(why="key", text=text, table=after.name)
     yield from _plain("storage", "storage", before.storage, after.storage)
-    yield from _plain("retention", "retention", before.retention, after.retention)
+    if _json(before.retention) != _json(after.retention):
+        text = f"retention: {_kept(before.retention)} → {_kept(after.retention)}"
+        yield Detail(why="retention", text=text, table=after.name)
     if not _is_told(before.row_schema, after.row_schema):
         yield Detail(why="schema", text="what is declared of its rows is written differently")
     yield from _others(before, after, _TABLE_FIELDS)
@@ -369,6 +371,20 @@ def _casting_details(before: PlannedTable, after: PlannedTable) -> Iterator[Deta
 
 def _casting(table: PlannedTable) -> str:
     return str((table.row_schema or {}).get("casting", "soft"))
+
+
+def _kept(retention: Mapping[str, Any]) -> str:
+    """Give how long rows stay in words: `30 d`, `1000 rows`."""
+    told = [f"{retention['rows']} rows"] if retention.get("rows") is not None else []
+    told += [_duration(retention["age"])] if retention.get("age") is not None else []
+    return " and ".join(told) or "for ever"
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length and seconds % length == 0:
+            return f"{seconds / length:g} {unit}"
+    return f"{seconds:g} s"
 
 
 def _is_told(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> bool:

@@ -68,8 +68,17 @@ def column_uses(graph: Graph, lineage: Lineage) -> dict[tuple[str, str], ColumnU
     return found
 
 
-def with_victims(detail: Detail, plan: Plan, uses: ColumnUses, *, apart_from: str = "") -> Detail:
-    """Give the detail with who relies on what it takes away, in the version that is to come."""
+def with_victims(
+    detail: Detail, plan: Plan, uses: ColumnUses, *, apart_from: frozenset[str] = frozenset()
+) -> Detail:
+    """Give the detail with who relies on what it takes away, in the version that is to come.
+
+    Args:
+        detail: What differs.
+        plan: The version that is to come.
+        uses: What its nodes are seen to ask for.
+        apart_from: Names of nodes and webhooks that lose nothing: who is new, and who changes it.
+    """
     breaks: set[str] = set(detail.breaks)
     may: set[str] = set()
     if detail.table is not None and READERS[0] in detail.harms:
@@ -78,7 +87,7 @@ def with_victims(detail: Detail, plan: Plan, uses: ColumnUses, *, apart_from: st
             (breaks if certainty is True else may if certainty is None else set()).add(reader)
     if detail.table is not None and WRITERS[0] in detail.harms:
         may |= {writer for writer in writers(plan, detail.table) if not _gives(plan, writer, detail)}
-    found = [frozenset(names) - {apart_from} for names in (breaks, may - breaks)]
+    found = [frozenset(names) - apart_from for names in (breaks, may - breaks)]
     return replace(detail, breaks=tuple(sorted(found[0])), may_break=tuple(sorted(found[1])))
 
 

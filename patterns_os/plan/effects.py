@@ -99,7 +99,7 @@ def table_effects(table: PlannedTable, facts: DeployedFacts, *, is_new: bool) ->
         text = f"comes back with {rows_of(known.rows)}, kept from an earlier version"
         yield Effect(kind="kept", text=text, table=table.name, rows=known.rows)
     real = known.columns if known is not None else {}
-    for name, kind in table.columns.items():
+    for name, kind in table.ordered_columns.items():
         if name not in real:
             if not is_new or known is not None:
                 text = f"gains column {quote(name)} {kind}"

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from patterns_os.errors import UsageError
+from patterns_os.plan.downstream import ColumnUse, ColumnUses
 from patterns_os.plan.facts import Expected
 from patterns_os.plan.spec import Plan
 
@@ -25,11 +26,13 @@ class PlanFile:
     Attributes:
         sources: Bytes of the plan's source files by their hash.
         expected: What must still be so when it is deployed; the tables to be dropped are among it.
+        uses: Which columns its nodes ask for, so that it says the same of them when it is deployed.
     """
 
     plan: Plan
     sources: Mapping[str, bytes] = field(repr=False)
     expected: Expected
+    uses: ColumnUses = field(default_factory=dict, repr=False)
 
     def to_bytes(self) -> bytes:
         """Give the file's content: JSON, keys sorted, with a hash over the rest."""
@@ -37,6 +40,10 @@ class PlanFile:
             "patterns_plan": FORMAT,
             "plan": self.plan.model_dump(mode="json"),
             "expected": self.expected.to_data(),
+            "uses": [
+                {"node": node, "table": table, "columns": sorted(use.columns), "is_whole": use.is_whole}
+                for (node, table), use in sorted(self.uses.items())
+            ],
             "sources": {name: b64encode(content).decode() for name, content in self.sources.items()},
         }
         return _json(data | {"sha256": _hash(data)}) + b"\n"
@@ -66,7 +73,13 @@ def _parts(data: Mapping[str, Any]) -> dict[str, Any]:
     sources = {name: b64decode(text, validate=True) for name, text in data["sources"].items()}
     if any(sha256(bytes_).hexdigest() != name for name, bytes_ in sources.items()):
         raise ValueError("a source file has another hash than its name says")
-    return {"sources": sources, "expected": Expected(**data["expected"])}
+    uses = {
+        (use["node"], use["table"]): ColumnUse(
+            columns=frozenset(use["columns"]), is_whole=bool(use["is_whole"])
+        )
+        for use in data["uses"]
+    }
+    return {"sources": sources, "expected": Expected(**data["expected"]), "uses": uses}
 
 
 def _hash(data: Mapping[str, Any]) -> str:

@@ -56,7 +56,7 @@ _SIGNS = {Action.ADDED: ("+", "good"), Action.CHANGED: ("~", "warn"), Action.REM
 _CATEGORIES = {
     "breaking": ("breaks: something that it relies on goes", "bad"),
     "perhaps-breaking": ("may break: nothing proves that it does not rely on what goes", "warn"),
-    "values": ("reads other values from now on", "quiet"),
+    "values": ("may read other values from now on", "quiet"),
 }
 
 
@@ -92,7 +92,12 @@ def _affected_lines(affected: Iterable[Affected], style: Style) -> Iterator[str]
 
 
 def _way(found: Affected) -> str:
-    return f"by {' → '.join(found.through[:-1])}"
+    return f"by {_steps(found.through[:-1])}"
+
+
+def _steps(way: tuple[str, ...]) -> str:
+    """Give the steps of a way; a node and the table of its name are one step to the eye."""
+    return " → ".join(name for name, before in zip(way, ("", *way), strict=False) if name != before)
 
 
 def _rename_text(old: str, new: str, style: Style) -> str:
@@ -119,7 +124,7 @@ def _reasons(
     if felt is not None:
         origin = origins.get(felt.through[0])
         behind = tuple(detail.text for detail in origin.details) if origin else ()
-        yield f"upstream: {' → '.join(felt.through[:-1])}", (*behind, _CATEGORIES[felt.category][0])
+        yield f"upstream: {_steps(felt.through[:-1])}", (*behind, _CATEGORIES[felt.category][0])
     if change is not None:
         for effect in change.effects:
             yield f"then: {effect.text}", ()

@@ -15,6 +15,10 @@ class PlanPart(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    def to_bytes(self) -> bytes:
+        """Give the canonical JSON of the part: the same for the same content."""
+        return orjson.dumps(self.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
+
 
 class PlannedInput(PlanPart):
     """A table that a node reads.
@@ -120,6 +124,16 @@ class PlannedTable(PlanPart):
     storage: str | None = None
     retention: dict[str, Any] = Field(default_factory=dict)
 
+    @property
+    def ordered_columns(self) -> dict[str, str]:
+        """Its columns as they are declared one after the other: where a plan is kept, `columns` is sorted."""
+        declared = [entry["name"] for entry in (self.row_schema or {}).get("fields", ())]
+        return {
+            name: self.columns[name]
+            for name in dict.fromkeys((*declared, *self.columns))
+            if name in self.columns
+        }
+
 
 class PlannedWebhook(PlanPart):
     """An HTTP endpoint that appends what it receives to `table`."""
@@ -170,10 +184,6 @@ class Plan(PlanPart):
     files: tuple[str, ...] = ()
     models: tuple[PlannedModel, ...] = ()
     toolchain: dict[str, str] = Field(default_factory=dict)
-
-    def to_bytes(self) -> bytes:
-        """Give the canonical JSON of the plan."""
-        return orjson.dumps(self.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
 
     @property
     def version_hash(self) -> str:

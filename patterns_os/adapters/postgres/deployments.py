@@ -285,7 +285,7 @@ def _lay_tables(connection: psycopg.Connection[DictRow], app: int, plan: Plan) -
         ).fetchone()
         tables[table.name] = int(row["id"]) if row else 0
         if table.columns:
-            declared = [[name, ColumnType(kind).sql] for name, kind in table.columns.items()]
+            declared = [[name, ColumnType(kind).sql] for name, kind in table.ordered_columns.items()]
             connection.execute(
                 "select patterns_os.add_columns_v1(%s, %s)", (tables[table.name], Jsonb(declared))
             )

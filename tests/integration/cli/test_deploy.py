@@ -137,6 +137,42 @@ def test_a_kept_plan_is_deployed_whatever_the_folder_says_by_then(
     assert data(capsys, "plan")["changes"][0]["details"][0]["text"] == "code: copy.py"
 
 
+def test_a_kept_plan_says_when_it_is_deployed_what_it_said_when_it_was_kept(
+    app: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Not in the order of the alphabet: files and databases sort keys.
+    schema = {"id": "bigint", "amount": "double", "customer": "text"}
+    manifest = MANIFEST | {
+        "stores": [{"table": "orders", "schema": schema, "retention": {"age": "30d"}}, {"table": "copies"}]
+    }
+    (app / "manifest.json").write_text(json.dumps(manifest))
+    edit(app, SCRIPT.replace("append(row)", 'append({"id": row["customer"]})'))
+    printed(capsys, "deploy", "--yes")
+    schema["customer"] = "bigint"
+    (app / "manifest.json").write_text(json.dumps(manifest))
+
+    planned = printed(capsys, "plan", "--out", "next.plan")
+
+    assert 'column "customer": text → bigint  breaks "copy", may break "Orders"' in planned
+    assert printed(capsys, "deploy", "next.plan", "--dry-run") == planned
+    printed(capsys, "deploy", "next.plan", "--yes")
+    assert printed(capsys, "plan").startswith("No changes")
+
+
+def test_columns_of_a_kept_plan_are_laid_in_the_order_in_which_they_are_declared(
+    app: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schema = {"id": "bigint", "amount": "double", "customer": "text"}
+    stores = [{"table": "orders", "schema": schema}, {"table": "copies"}]
+    (app / "manifest.json").write_text(json.dumps(MANIFEST | {"stores": stores}))
+    printed(capsys, "plan", "--out", "next.plan")
+
+    printed(capsys, "deploy", "next.plan", "--yes")
+
+    (orders,) = (found for found in data(capsys, "table", "list") if found["name"] == "orders")
+    assert orders["columns"] == ["id", "amount", "customer"]
+
+
 def test_a_kept_plan_is_refused_when_the_world_has_moved(
     app: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,3 +1,4 @@
+import itertools
 import json
 import random
 import subprocess
@@ -170,10 +171,11 @@ Tables
 Webhooks
   - Orders  POST /orders → orders
       /orders answers 404 from now on; deliveries and rows stay  breaks senders outside
+      nobody writes table "orders" any more  breaks "clean"
 
 Downstream
   ≈ report  by clean → cleaned
-      reads other values from now on
+      may read other values from now on
 
 Plan: 2 to add, 2 to change, 1 to remove; 1 table gains columns; 1 change may break something; 2 nodes run at once; \
 nothing is dropped."""
@@ -196,7 +198,7 @@ report
    ├─ imported module: lib.py
    ├─ parameter "limit": 10 → 20
    ├─ retries: 3 → 5
-   └─ reads other values from now on"""
+   └─ may read other values from now on"""
 
 REMOVED = """\
 shop: version {before} → {after}
@@ -470,6 +472,69 @@ def test_a_webhook_under_another_path_breaks_its_senders():
         "  ~ h  POST /b → orders",
         "      path: /a → /b  breaks senders outside",
         "      how senders are verified  breaks senders outside",
+    ]
+
+
+def test_a_webhook_with_another_title_keeps_its_path_and_its_senders():
+    hook = PlannedWebhook(name="Old", title="Old", path="/a", table="orders")
+    node = streaming("a", "orders")
+    renamed = hook.model_copy(update={"name": "New", "title": "New"})
+    strict = renamed.model_copy(update={"verify": {"secret": "S"}})
+    before, after, stricter = (shop(node, webhooks=(one,)) for one in (hook, renamed, strict))
+
+    assert texts(before, after) == [
+        "Webhooks",
+        "  + New  POST /a → orders",
+        "  - Old  POST /a → orders",
+        '      /a is taken over by webhook "New"',
+    ]
+    assert "      how senders are verified  breaks senders outside" in texts(before, stricter)
+
+
+@pytest.mark.parametrize("table", [None, "elsewhere"])
+def test_a_table_that_loses_its_last_webhook_gets_no_rows_any_more(table):
+    def webhooks(*nodes, hooks):
+        return shop(
+            streaming("a", "orders"), *nodes, webhooks=hooks, tables=(PlannedTable(name="elsewhere"),)
+        )
+
+    hook = PlannedWebhook(name="h", title="H", path="/a", table="orders")
+    left = () if table is None else (hook.model_copy(update={"table": table}),)
+    writer = streaming("w", "others", "orders")
+
+    alone = texts(webhooks(hooks=(hook,)), webhooks(hooks=left))
+    assert '      nobody writes table "orders" any more  breaks "a"' in alone
+    assert not any(
+        "nobody" in line for line in texts(webhooks(writer, hooks=(hook,)), webhooks(writer, hooks=left))
+    )
+
+
+def test_a_table_that_keeps_a_writer_breaks_nobody_when_it_loses_another():
+    reader, stays = streaming("reads", "out"), streaming("stays", "b", "out")
+    before = shop(reader, stays, streaming("goes", "a", "out"))
+    after = shop(reader, stays, streaming("goes", "a"))
+    (change,) = diff_plans(before, after).changes
+
+    assert [(detail.text, detail.is_breaking) for detail in change.details] == [
+        ('no longer writes table "out"', False)
+    ]
+
+
+def test_the_order_of_keys_is_no_difference():
+    table = PlannedTable(name="t", columns={"b": "text", "a": "text"}, retention={"rows": 1, "age": 60.0})
+    again = PlannedTable(name="t", columns={"a": "text", "b": "text"}, retention={"age": 60.0, "rows": 1})
+
+    assert diff_plans(shop(tables=(table,)), shop(tables=(again,))).changes == ()
+
+
+def test_retention_is_told_in_words():
+    kept = [{}, {"age": 2_592_000.0}, {"age": 90.0, "rows": 5}, {"age": 7200}]
+    plans = [shop(tables=(PlannedTable(name="t", retention=one),)) for one in kept]
+
+    assert [detail for pair in itertools.pairwise(plans) for detail in details(*pair)] == [
+        ("retention", "retention: for ever → 30 d"),
+        ("retention", "retention: 30 d → 5 rows and 90 s"),
+        ("retention", "retention: 5 rows and 90 s → 2 h"),
     ]
 
 

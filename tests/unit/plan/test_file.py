@@ -3,6 +3,7 @@ from hashlib import sha256
 import pytest
 
 from patterns_os.errors import UsageError
+from patterns_os.plan.downstream import ColumnUse
 from patterns_os.plan.facts import Expected
 from patterns_os.plan.file import PlanFile, read_plan_file
 from patterns_os.plan.spec import Plan, PlannedNode, PlannedSource
@@ -24,6 +25,7 @@ KEPT = PlanFile(
     ),
     sources={HASH: SCRIPT},
     expected=Expected(deployment=3, columns={"t": {"b": "text", "a": "bool"}, "u": None}, dropped={"old": 7}),
+    uses={("a", "t"): ColumnUse(columns=frozenset({"b", "a"}), is_whole=True)},
 )
 
 
@@ -38,6 +40,7 @@ def test_the_same_plan_gives_the_same_bytes():
         expected=Expected(
             deployment=3, columns={"u": None, "t": {"a": "bool", "b": "text"}}, dropped={"old": 7}
         ),
+        uses=dict(KEPT.uses),
     )
 
     assert again.to_bytes() == KEPT.to_bytes()
