@@ -474,10 +474,12 @@ def _stores(
     for part in parts:
         for index, spec in enumerate(part.spec.stores):
             store, found = _declared_store(spec, part, sources, index)
-            store = replace(store, name=part.store(spec.name, store.kind), group=part.owner(spec.name))
+            if part.parent is not None:
+                store = replace(store, name=part.store(spec.name, store.kind), group=part.owner(spec.name))
             stores.setdefault((store.kind, store.name), store)
             diagnostics += found
-    for edge in sorted(edges, key=lambda edge: (edge.access is not Access.WRITE, edge.where)):
+    undeclared = [edge for edge in edges if (edge.kind, edge.store) not in stores]
+    for edge in sorted(undeclared, key=lambda edge: (edge.access is not Access.WRITE, edge.where)):
         implied = Store(name=edge.store, kind=edge.kind, declared=False, where=edge.where)
         stores.setdefault((edge.kind, edge.store), implied)
     return tuple(sorted(stores.values(), key=lambda store: (store.name, store.kind))), diagnostics
