@@ -45,6 +45,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Look at it": {
         "table": ("table", "Show tables: their rows, columns and sizes."),
+        "row": ("row", "Say which run wrote a row, from what, and who took it."),
         "runs": ("runs", "Show what ran, why, and how it ended."),
         "logs": ("logs", "Show what a node printed."),
         "why": ("why", "Say why a node is running, waiting or failing."),

@@ -34,7 +34,9 @@ def request_resume(conninfo: str, app: int, held: int) -> str:
         connection.execute(
             "insert into patterns_os.requests (app, node, kind, key, payload) "
             "select h.app, h.node, 'resume', 'resume:' || gen_random_uuid(), "
-            "jsonb_build_object('held', h.id) from patterns_os.held h where h.id = %(held)s and not exists ("
+            # The record itself is gone once it is done: where it came from is kept with the request.
+            "jsonb_build_object('held', h.id, 'table', h.table_id, 'stream', h.stream, 'position', h.position) "
+            "from patterns_os.held h where h.id = %(held)s and not exists ("
             "  select 1 from patterns_os.requests q where q.node = h.node and q.kind = 'resume' "
             "  and q.state in ('pending', 'running') and q.payload -> 'held' = to_jsonb(h.id))",
             {"held": held},

@@ -88,3 +88,19 @@ def test_mistakes_are_answered_with_what_is_known(
     assert run(arguments) == 2
 
     assert message in capsys.readouterr().err
+
+
+def test_a_row_is_told_from_the_command_line(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(["trigger", "greet"])
+    capsys.readouterr()
+    first = json.loads(printed(capsys, "table", "data", "greetings", "--json"))[0]["patterns_id"]
+
+    lines = printed(capsys, "row", "greetings", first).splitlines()
+    data = json.loads(printed(capsys, "row", "greetings", first, "--json"))
+
+    assert lines[0] == f'row {first} of table "greetings": position 1 of 2'
+    assert ' by run 1 of node "greet" (manual, attempt 1, version ' in lines[1]
+    assert lines[2:] == ["taken by nobody: no node reads the table"]
+    assert (data["written"]["run"]["node"], data["state"], data["deliveries"]) == ("greet", "there", [])
+    assert run(["row", "greetings", "nonsense"]) == 2
+    assert 'error[row-id] "nonsense" is no patterns_id' in capsys.readouterr().err
