@@ -7,9 +7,11 @@ from typing import Final
 
 CODES: Final[dict[str, str]] = {
     "chart-invalid": "A chart is not a Vega-Lite file that its table can be drawn with.",
+    "column-count": "An insert and its query, or two sides of a union, have different numbers of columns.",
     "connection-not-kept": "A script asks for a connection, and this version keeps none.",
     "cron-replaces-trigger": "A node that streams a table runs by the clock, so that new rows wait for it.",
     "cycle": "Tables trigger their own writers in a circle, so that no run would be the last.",
+    "duplicate-column": "A query that fills a table gives two columns one name.",
     "effect-without-once": "A script changes something outside, and would do so again when a record is tried again.",
     "fixed-timezone": "A cron is in a time zone that never puts its clock forward, unlike the place that is meant.",
     "include-cycle": "Apps include each other in a circle, or more apps than can be looked at.",
@@ -57,6 +59,7 @@ CODES: Final[dict[str, str]] = {
     "undeclared-secret": "A script asks for a secret that its node does not declare.",
     "undeclared-store": "A node uses a table or file that the manifest does not list.",
     "undeclared-table": "A script that declares its inputs or outputs uses a table that is not among them.",
+    "unknown-alias": "A SQL script names a table that its query does not have.",
     "unknown-column": "The table has no such column.",
     "unknown-component": "The manifest uses a component, or a version of one, that does not exist.",
     "unknown-model": "A script asks for a model that neither file knows.",

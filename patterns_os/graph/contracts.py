@@ -123,7 +123,7 @@ def usable(given: ColumnType, needed: ColumnType) -> Verdict:
     """Tell whether values of a type can be used as those of another: nothing is turned when rows are read."""
     if given is needed or (given, needed) in _WIDER:
         return Verdict.COMPATIBLE
-    is_known = ColumnType.JSONB not in {given, needed} and not {given, needed} <= _NUMBERS
+    is_known = given is not ColumnType.JSONB and not {given, needed} <= _NUMBERS
     return Verdict.INCOMPATIBLE if is_known else Verdict.UNKNOWN
 
 

@@ -396,7 +396,8 @@ class Interpreter(Expressions):
             if handler.type is not None:
                 self.evaluate(handler.type)
             if handler.name is not None:
-                self.bind(handler.name, Opaque(f'"{handler.name}" is bound at run time'))
+                # What is raised tells of any value that was looked at.
+                self.bind(handler.name, lost(f'"{handler.name}" is bound at run time'))
             return self.run(handler.body)
 
         ways: list[Callable[[], bool]] = [as_before, *(partial(handle, handler) for handler in node.handlers)]

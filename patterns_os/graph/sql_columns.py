@@ -19,13 +19,15 @@ from patterns_os.graph.sql_relations import (
     Rows,
     Scope,
     Value,
+    column_count,
+    counted,
     either,
     positional,
     rest,
     unknown_rows,
 )
 from patterns_os.graph.sql_scopes import Shapes, TooMuchError
-from patterns_os.graph.sql_text import TracedSql
+from patterns_os.graph.sql_text import POSTGRES, TracedSql
 from patterns_os.graph.sql_types import column_type
 from patterns_os.graph.vertices import (
     EVERY_COLUMN,
@@ -105,7 +107,9 @@ class _Statements(Tracer):
     def statement(self, node: exp.Expr) -> None:
         """Follow a statement of the script."""
         if isinstance(node, exp.Query | exp.Values):
-            self._fill(self.script.output, self.query(node, {}, None).outputs)
+            outputs = self.query(node, {}, None).outputs
+            self._check_names(outputs)
+            self._fill(self.script.output, outputs)
         elif isinstance(node, exp.DML | exp.Create):
             self.change(node, {}, None)
 
@@ -135,6 +139,8 @@ class _Statements(Tracer):
         source = node.args.get("expression")
         rows = self.query(source, scope.queries, scope.outer) if isinstance(source, exp.Expr) else Rows(())
         given = self._given(port, names, rows, by_position=isinstance(source, exp.Values))
+        self._check_count(names, rows.outputs)
+        self._check_names(given)
         if port is not None:
             self._fill(port, given)
         target = written_table(node)
@@ -224,6 +230,7 @@ class _Statements(Tracer):
         query = node.args.get("expression")
         if isinstance(query, exp.Query | exp.Values):
             rows = self.query(query, scope.queries, scope.outer)
+            self._check_names(rows.outputs)
             if port is not None:
                 self._fill(port, self._given(port, names, rows, by_position=False))
 
@@ -283,6 +290,27 @@ class _Statements(Tracer):
 
     def _again(self, scope: Scope, name: str) -> Relation:
         return Relation(name, scope.relations[0].rows, scope.relations[0].port)
+
+    def _check_names(self, outputs: Sequence[Output]) -> None:
+        """Tell of a name that two columns have: a table has each once."""
+        seen: dict[str, int] = {}
+        for output in outputs if self.dialect == POSTGRES else ():
+            if output.origins or not output.name or output.name.startswith(SYSTEM_PREFIX):
+                continue
+            if output.name in seen:
+                message = f"two columns of the query are named {quote(output.name)}."
+                is_star = seen[output.name] == output.place
+                hint = f"name one of them: … as {quote(output.name + '_2')}"
+                hint = "name the columns that are wanted in place of the star" if is_star else hint
+                self.report(code="duplicate-column", message=message, at=output.place, hint=hint)
+                return
+            seen[output.name] = output.place
+
+    def _check_count(self, names: Sequence[tuple[str, int]], outputs: Sequence[Output]) -> None:
+        given = column_count(outputs)
+        if names and given is not None and given != len(names) and self.dialect == POSTGRES:
+            message = f"the insert fills {counted(len(names))}, and its query gives {counted(given)}."
+            self.report(code="column-count", message=message, at=names[0][1])
 
     def _fill(self, port: str, outputs: Sequence[Output]) -> None:
         for output in outputs:

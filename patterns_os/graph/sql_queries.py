@@ -17,7 +17,9 @@ from patterns_os.graph.sql_relations import (
     Rows,
     Scope,
     Value,
+    column_count,
     combined,
+    counted,
     either,
     renamed,
     rest,
@@ -168,7 +170,8 @@ class Tracer(Expressions):
         if relation is not None:
             yield from self._columns_of(relation, place(node), set())
         else:
-            yield rest([Origin(name, None, f"{quote(name)} is no table of the query")], place(node))
+            why = self.unknown_relation(name, node, scope).unknown or ""
+            yield rest([Origin(name, None, why)], place(node))
 
     def _columns_of(self, relation: Relation, at: int, hidden: set[str]) -> Iterator[Output]:
         for output in relation.rows.outputs:
@@ -259,12 +262,20 @@ class Tracer(Expressions):
             right = self.query(link.expression, queries, outer)
             self.spend(len(rows.outputs))
             operation = "except" if isinstance(link, exp.Except) else "union"
+            if not link.args.get("by_name"):
+                self._check_sides(rows.outputs, right.outputs)
             rows = (
                 unknown_rows("", "columns go by name here")
                 if link.args.get("by_name")
                 else stacked(rows, right, operation)
             )
         return rows
+
+    def _check_sides(self, left: Sequence[Output], right: Sequence[Output]) -> None:
+        here, there = column_count(left), column_count(right)
+        if here is not None and there is not None and here != there and self.dialect == POSTGRES:
+            message = f"this query gives {counted(there)}, and the one before gives {counted(here)}."
+            self.report(code="column-count", message=message, at=right[0].place)
 
     def _recursive(
         self,

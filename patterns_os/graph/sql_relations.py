@@ -3,13 +3,14 @@
 A relation is *open* where not all of its columns are known: then it ends in, or has among its columns, a *rest*.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from patterns_os.diagnostics import quote
 from patterns_os.graph.sql_types import KIND_OF_COLUMN, LITERAL, Kind, common_kind
 from patterns_os.graph.vertices import EVERY_COLUMN, Derivation
+from patterns_os.rows.columns import SYSTEM_PREFIX
 
 ROW_ID = "patterns_id"
 """The first column of every table; nodes read it, only the launcher writes it."""
@@ -144,6 +145,14 @@ class Scope:
             scope = scope.outer
         return None
 
+    def around(self) -> Iterator[Relation]:
+        """Give all relations that names can mean, the nearest first."""
+        scope: Scope | None = self
+        while scope is not None:
+            yield from scope.relations
+            yield from scope.named.values()
+            scope = scope.outer
+
     def each(self) -> Value:
         """Give what a row of all its relations comes from."""
         return combined([relation.rows.each for relation in self.relations])
@@ -210,6 +219,17 @@ def positional(outputs: Sequence[Output], count: int) -> list[Value]:
             return [*found, *[value] * (count - len(found))][:count]
         found.append(output.value)
     return found[:count]
+
+
+def column_count(outputs: Sequence[Output]) -> int | None:
+    """Give how many columns there are, `None` where that is not certain: a table has some of its own."""
+    is_open = any(output.origins or output.name.startswith(SYSTEM_PREFIX) for output in outputs)
+    return None if is_open or not outputs else len(outputs)
+
+
+def counted(columns: int) -> str:
+    """Give a number of columns in a sentence."""
+    return "1 column" if columns == 1 else f"{columns} columns"
 
 
 def stacked(left: Rows, right: Rows, operation: str) -> Rows:

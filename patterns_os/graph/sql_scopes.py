@@ -73,12 +73,42 @@ class Lookup:
     def _qualified(self, node: exp.Expr, qualifier: str, scope: Scope, need: Need) -> Value:
         relation = scope.relation(qualifier)
         if relation is None:
-            return Value(
-                derivation=Derivation.COMPUTED, unknown=f"{quote(qualifier)} is no table of the query"
-            )
+            return self.unknown_relation(qualifier, node, scope)
         if not isinstance(node.this, exp.Identifier):
             return self._whole_row(relation, place(node))
         return self.member(relation, folded(node.this, self.dialect), place(node.this), need)
+
+    def unknown_relation(self, name: str, node: exp.Expr, scope: Scope) -> Value:
+        """Tell that the query has no table of that name, where that is certain."""
+        why = f"{quote(name)} is no table of the query"
+        relations = list(scope.around())
+        # Functions without an alias have names that only the database knows.
+        if self.dialect == POSTGRES and node.args.get("db") is None and all(one.name for one in relations):
+            known = sorted({one.name for one in relations})
+            renamed = next((one.name for one in relations if one.port == name), None)
+            self.report(
+                code="unknown-alias",
+                message=f"{why}.",
+                at=place(node.args["table"]),
+                known=("tables of the query", tuple(known)),
+                hint=f"it is called {quote(renamed)} here" if renamed else did_you_mean(name, known),
+            )
+        return Value(derivation=Derivation.COMPUTED, unknown=why)
+
+    def report(
+        self,
+        *,
+        code: str,
+        message: str,
+        at: int,
+        known: tuple[str, tuple[str, ...]] | None = None,
+        hint: str | None = None,
+    ) -> None:
+        """Note what is wrong, once for each place."""
+        where = self.script.places.locate(at)
+        found = Diagnostic(code=code, message=message, where=where, known=known, hint=hint)
+        if found not in self.diagnostics:
+            self.diagnostics.append(found)
 
     def _plain(self, name: str, at: int, scope: Scope, need: Need) -> Value:  # noqa: PLR0911 - a meaning each
         is_open: list[Relation] = []
@@ -158,15 +188,9 @@ class Lookup:
             message = f"{what}{quote(relations[0].port or named[0])} has no column {quote(name)}."
         else:
             message = f"none of {', '.join(map(quote, named))} has a column {quote(name)}."
-        self.diagnostics.append(
-            Diagnostic(
-                code="unknown-column",
-                message=message,
-                where=self.script.places.locate(at),
-                known=("known columns", tuple(known)),
-                hint=did_you_mean(name, known),
-            )
-        )
+        columns = "known columns", tuple(known)
+        hint = did_you_mean(name, known)
+        self.report(code="unknown-column", message=message, at=at, known=columns, hint=hint)
         return unknown
 
     def read(self, port: str, name: str, at: int, need: Need = None) -> None:

@@ -24,12 +24,13 @@ _ZONES_WITHOUT_SUMMER: Final = {
 def self_triggers(checked: Checked) -> Iterator[Finding]:
     """No node streams a table that it writes, under whatever names."""
     for path in checked.circles:
-        if len(path) == _ITSELF:
+        for table in _streamed_and_written(checked, path[0]) if len(path) == _ITSELF else ():
+            circle = (path[0], table, path[0])
             yield Finding(
-                message=f"node {quote(path[0])} streams table {quote(path[1])}, "
-                f"which it writes: {' → '.join(path)}.",
-                where=_closing_edge(checked.graph, path),
-                hint=f"look at its rows with .read(), or write another table than {quote(path[1])}",
+                message=f"node {quote(path[0])} streams table {quote(table)}, "
+                f"which it writes: {' → '.join(circle)}.",
+                where=_closing_edge(checked.graph, circle),
+                hint=f"look at its rows with .read(), or write another table than {quote(table)}",
             )
 
 
@@ -106,6 +107,13 @@ def _closing_edge(graph: Graph, path: tuple[str, ...]) -> Location | None:
         if edge.store == path[-2] and edge.access is not Access.WRITE
     ]
     return min((edge.where for edge in uses), default=None)
+
+
+def _streamed_and_written(checked: Checked, name: str) -> list[str]:
+    node = checked.graph.node(name)
+    written = _written(checked, node) if node is not None else set()
+    streamed = {edge.store for edge in checked.graph.edges_of(name) if edge.access is Access.STREAM}
+    return sorted(streamed & written)
 
 
 def _written(checked: Checked, node: Node) -> set[str]:

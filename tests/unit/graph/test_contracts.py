@@ -372,14 +372,14 @@ jsonb       ?    ?      ?      ?    ?           ?    ?       ?     +
 """
 USES = """
             bool bigint double text timestamptz date numeric bytea jsonb
-bool        +    +      -      -    -           -    -       -     ?
-bigint      -    +      +      -    -           -    +       -     ?
-double      -    ?      +      -    -           -    ?       -     ?
-text        -    -      -      +    -           -    -       -     ?
-timestamptz -    -      -      -    +           -    -       -     ?
-date        -    -      -      -    -           +    -       -     ?
-numeric     -    ?      ?      -    -           -    +       -     ?
-bytea       -    -      -      -    -           -    -       +     ?
+bool        +    +      -      -    -           -    -       -     -
+bigint      -    +      +      -    -           -    +       -     -
+double      -    ?      +      -    -           -    ?       -     -
+text        -    -      -      +    -           -    -       -     -
+timestamptz -    -      -      -    +           -    -       -     -
+date        -    -      -      -    -           +    -       -     -
+numeric     -    ?      ?      -    -           -    +       -     -
+bytea       -    -      -      -    -           -    -       +     -
 jsonb       ?    ?      ?      ?    ?           ?    ?       ?     +
 """
 SIGNS = {Verdict.COMPATIBLE: "+", Verdict.INCOMPATIBLE: "-", Verdict.UNKNOWN: "?"}

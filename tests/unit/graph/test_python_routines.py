@@ -245,3 +245,14 @@ def test_a_name_of_a_table_in_a_pydantic_model_is_known():
 )
 def test_objects_from_elsewhere_hold_what_they_are_given(source, expected):
     assert flows(source) == expected
+
+
+def test_what_an_exception_says_may_come_from_any_column():
+    source = """
+        for row in rows:
+            try:
+                out.append({"n": float(row["text"])})
+            except ValueError as error:
+                out.append({"error": str(error)})
+        """
+    assert flows(source)["error"] == ("", "computed", None, True)

@@ -630,3 +630,68 @@ def test_of_a_table_some_columns_may_be_known(source, expected):
 def test_a_column_of_a_query_keeps_its_name_where_those_before_it_are_renamed():
     source = "select q.x, q.amount from (select id, amount, o.* from clicks o) as q(x)"
     assert flows(source)[1].startswith("amount <- clicks.amount")
+
+
+def told(source):
+    return [render_diagnostic(found) for found in trace(source).diagnostics]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        pytest.param(
+            "select o.id from orders o where orders.amount > 3",
+            'error[unknown-alias] q.sql:1:33: "orders" is no table of the query.\n'
+            '  tables of the query: "o"\n'
+            '  hint: it is called "o" here',
+            id="a table under its name where it has another",
+        ),
+        pytest.param(
+            "select o.id, cust.* from orders o join customers cus on cus.id = o.customer",
+            'error[unknown-alias] q.sql:1:14: "cust" is no table of the query.\n'
+            '  tables of the query: "cus", "o"\n'
+            '  hint: did you mean "cus"?',
+            id="a star",
+        ),
+        pytest.param(
+            "select id from orders union all select id, name from customers",
+            "error[column-count] q.sql:1:40: this query gives 2 columns, and the one before gives 1 column.",
+            id="sides of a union",
+        ),
+        pytest.param(
+            "insert into sums (a, b) select id from orders",
+            "error[column-count] q.sql:1:19: the insert fills 2 columns, and its query gives 1 column.",
+            id="an insert and its query",
+        ),
+        pytest.param(
+            "select id, sum(amount), sum(customer) from orders group by id",
+            'error[duplicate-column] q.sql:1:25: two columns of the query are named "sum".\n'
+            '  hint: name one of them: … as "sum_2"',
+            id="names that the database makes",
+        ),
+        pytest.param(
+            "select * from orders o join customers c on c.id = o.customer",
+            'error[duplicate-column] q.sql:1:8: two columns of the query are named "id".\n'
+            "  hint: name the columns that are wanted in place of the star",
+            id="a star over two tables",
+        ),
+    ],
+)
+def test_what_postgres_would_refuse_is_an_error(source, expected):
+    assert told(source) == [expected]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "select jsonb_each.key from customers, jsonb_each(document)",
+        "select * from orders union all select id, customer, amount, at from clicks",
+        "select * from orders join customers using (id)",
+        "select a.id from (select id, id from orders) as a(id, other)",
+        "select id from orders where exists (select 1 from customers c where c.id = orders.customer)",
+        "insert into sums (a) select * from clicks",
+        "select avg(amount) as a, (select avg(amount) from orders) as b from orders",
+    ],
+)
+def test_what_postgres_may_take_is_none(source):
+    assert told(source) == []
