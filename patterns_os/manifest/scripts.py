@@ -61,6 +61,21 @@ class CronTriggerSpec(Spec):
     timezone: str = Field(
         "UTC", description="IANA time zone that the fields are read in.", examples=["Europe/Berlin"]
     )
+    catchup: Literal["all", "last", "none"] = Field(
+        "last",
+        description="What makes up for ticks that were missed while nothing ran: a run for each, one run, or none.",
+    )
+    overlap: Literal["queue", "skip", "allow"] = Field(
+        "queue", description="What a tick does that comes while the node runs: wait, or be left out."
+    )
+
+    @field_validator("overlap")
+    @classmethod
+    def _one_at_a_time(cls, overlap: str) -> str:
+        if overlap == "allow":
+            message = '"overlap": "allow" is not possible yet, a node runs once at a time'
+            raise PydanticCustomError("not-yet", message, {"hint": 'write "queue" or "skip"'})
+        return overlap
 
 
 class TableTriggerSpec(Spec):
@@ -80,7 +95,7 @@ def _trigger_form(value: object) -> str | None:
     if isinstance(value, str):
         return tag("text")
     if isinstance(value, CronTriggerSpec) or (
-        isinstance(value, dict) and {"cron", "timezone"} & value.keys()
+        isinstance(value, dict) and {"cron", "timezone", "catchup", "overlap"} & value.keys()
     ):
         return tag("CronTriggerSpec")
     return tag("TableTriggerSpec") if isinstance(value, dict | TableTriggerSpec) else None

@@ -216,8 +216,9 @@ def _folders(path: str) -> Iterator[str]:
 
 def _cron(node: Node, parse_cron: CronParser | None, found: list[Diagnostic]) -> PlannedCron | None:
     trigger = node.spec.get("trigger")
+    rules: Mapping[str, Any] = {}
     if isinstance(trigger, Mapping) and "cron" in trigger:
-        expression, timezone = str(trigger["cron"]), str(trigger.get("timezone", "UTC"))
+        expression, timezone, rules = str(trigger["cron"]), str(trigger.get("timezone", "UTC")), trigger
     elif isinstance(trigger, str) and trigger != "manual":
         expression, timezone = trigger, "UTC"
     else:
@@ -233,7 +234,12 @@ def _cron(node: Node, parse_cron: CronParser | None, found: list[Diagnostic]) ->
                 where=node.places.get("trigger", node.where),
             )
         )
-    return PlannedCron(expression=_normalised(expression), timezone=timezone)
+    return PlannedCron(
+        expression=_normalised(expression),
+        timezone=timezone,
+        catchup=rules.get("catchup", "last"),
+        overlap=rules.get("overlap", "queue"),
+    )
 
 
 def _normalised(expression: str) -> str:

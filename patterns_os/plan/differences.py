@@ -31,7 +31,7 @@ LOOKS = "formatting"
 ADDS = "adds-columns"
 """The reason of new code that leaves rows and columns as they are, and adds columns."""
 
-TUNING = frozenset({LOOKS, ADDS, "retries", "timeout", "on-error", "isolation", "start", "trigger", "title"})
+TUNING = frozenset({LOOKS, ADDS, "name", "retries", "timeout", "on-error", "isolation", "start", "trigger", "title"})
 """Reasons that leave alone what is written."""
 
 
@@ -252,7 +252,9 @@ def _trigger(node: PlannedNode) -> str:
     """Give what makes a node run, in a few words."""
     if node.cron is not None:
         zone = "" if node.cron.timezone == "UTC" else f" {node.cron.timezone}"
-        return f"cron {node.cron.expression}{zone}"
+        rules = "" if node.cron.catchup == "last" else f', catchup "{node.cron.catchup}"'
+        rules += "" if node.cron.overlap == "queue" else f', overlap "{node.cron.overlap}"'
+        return f"cron {node.cron.expression}{zone}{rules}"
     tables = sorted({given.table for given in node.inputs if given.triggering})
     if not tables:
         return "manual"

@@ -56,10 +56,17 @@ class PlannedSource(PlanPart):
 
 
 class PlannedCron(PlanPart):
-    """When a node runs by the clock: a 5-field expression (already normalised) and an IANA time zone."""
+    """When a node runs by the clock: a 5-field expression (already normalised) and an IANA time zone.
+
+    Attributes:
+        catchup: What makes up for missed ticks: a run for each, one run, or none.
+        overlap: Whether a tick that comes while the node runs waits or is left out.
+    """
 
     expression: str
     timezone: str = "UTC"
+    catchup: Literal["all", "last", "none"] = "last"
+    overlap: Literal["queue", "skip"] = "queue"
 
 
 class PlannedNode(PlanPart):

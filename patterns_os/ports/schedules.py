@@ -1,13 +1,29 @@
 """When crons are due. Times are the database's."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scheduled:
+    """A cron and when it was in force: later than `since`, not later than `until` (`None`: it still is)."""
+
+    expression: str
+    timezone: str
+    since: datetime
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueTick:
-    """A schedule whose next tick has come. `now` is the database's clock; all times are UTC."""
+    """A schedule whose next tick has come. `now` is the database's clock; all times are UTC.
+
+    Attributes:
+        since: When the schedule came into force.
+        former: What was in force before, if the tick is older than the schedule.
+    """
 
     node: int
     name: str
@@ -15,6 +31,29 @@ class DueTick:
     timezone: str
     tick: datetime
     now: datetime
+    since: datetime
+    catchup: Literal["all", "last", "none"] = "last"
+    overlap: Literal["queue", "skip"] = "queue"
+    former: tuple[Scheduled, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FiredTicks:
+    """What becomes of the ticks that have come.
+
+    Attributes:
+        runs: Ticks that are run by their stable ids, the oldest first.
+        following: The tick that comes next.
+        missed: How many are not run.
+        last_missed: The newest of these.
+        line: What the node's log says of them.
+    """
+
+    runs: Mapping[str, datetime]
+    following: datetime
+    missed: int = 0
+    last_missed: datetime | None = None
+    line: str | None = None
 
 
 class Schedules(Protocol):
@@ -24,10 +63,11 @@ class Schedules(Protocol):
         """Give the schedules whose next tick is not in the future."""
         ...
 
-    async def fire(self, tick: DueTick, key: str, following: datetime) -> bool:
-        """Request the tick's run and move to the following tick, in one transaction.
+    async def fire(self, tick: DueTick, fired: FiredTicks) -> int:
+        """Request the runs and move to the following tick, in one transaction; give how many were requested.
 
-        A tick exists once, whoever races: `False` if somebody else was first.
+        A tick exists once, whoever races: 0 if somebody else was first. Where ticks do not wait for each other
+        (`overlap` is `skip`), one that comes while the node runs, or has a tick waiting, is noted as skipped.
         """
         ...
 

@@ -37,7 +37,7 @@ class Link:
                     await self.close()
                 raise
 
-    async def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[DictRow]:
+    async def rows(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[DictRow]:
         """Run one statement of ours and give its rows."""
         async with self.use() as connection:
             cursor = await connection.execute(statement.encode(), parameters)

@@ -24,7 +24,7 @@ from patterns_os.plan.circles import bounds_of_circles
 from patterns_os.plan.diff import likely_renames
 from patterns_os.plan.effects import joined
 from patterns_os.plan.facts import Expected
-from patterns_os.plan.spec import Plan
+from patterns_os.plan.spec import Plan, PlannedCron
 from patterns_os.ports.deployments import NOBODY, Deployment, Origin
 from patterns_os.rows.types import ColumnType
 
@@ -64,9 +64,10 @@ class PostgresDeployments:
                     _refuse_moved(connection, app["id"], expected)
                 role, password = self._role(connection, app, owner=owner)
                 before = _active_plan(connection, plan.app)
+                known = _numbers(connection, "nodes", app["id"])
                 _rename_nodes(connection, app["id"], renamed or {})
                 if before is not None:
-                    _refuse_renames(before, plan, renamed or {}, forgotten)
+                    _refuse_renames(before, plan, renamed or {}, forgotten, known)
                 nodes, tables = _lay(connection, app["id"], plan, first_ticks)
                 for table in drop:
                     _drop_table(connection, app, table)
@@ -261,7 +262,13 @@ def _rename_nodes(connection: psycopg.Connection[DictRow], app: int, renamed: Ma
             )
 
 
-def _refuse_renames(before: Plan, plan: Plan, renamed: Mapping[str, str], forgotten: Collection[str]) -> None:
+def _refuse_renames(
+    before: Plan,
+    plan: Plan,
+    renamed: Mapping[str, str],
+    forgotten: Collection[str],
+    known: Collection[str],
+) -> None:
     for old in forgotten:
         if before.node(old) is None:
             hint = did_you_mean(old, [node.name for node in before.nodes])
@@ -399,22 +406,43 @@ def _lay_schedules(
     nodes: Mapping[str, int],
     first_ticks: Mapping[str, datetime],
 ) -> None:
-    scheduled = []
-    for node in plan.nodes:
-        if node.cron is None:
-            continue
-        scheduled.append(nodes[node.name])
+    crons = {node.name: node.cron for node in plan.nodes if node.cron is not None}
+    _keep_former_schedules(connection, app, {nodes[name]: cron for name, cron in crons.items()})
+    for name, cron in crons.items():
+        given = {**cron.model_dump(), "node": nodes[name], "next_at": first_ticks[name]}
         connection.execute(
-            "insert into patterns_os.schedules (node, expression, timezone, next_at) values (%s, %s, %s, %s) "
-            "on conflict (node) do update set expression = excluded.expression, timezone = excluded.timezone, "
-            "next_at = excluded.next_at "
-            "where (schedules.expression, schedules.timezone) <> (excluded.expression, excluded.timezone)",
-            (nodes[node.name], node.cron.expression, node.cron.timezone, first_ticks[node.name]),
+            "insert into patterns_os.schedules (node, expression, timezone, catchup, overlap, next_at, since) "
+            "values (%(node)s, %(expression)s, %(timezone)s, %(catchup)s, %(overlap)s, %(next_at)s, now()) "
+            "on conflict (node) do update set (catchup, overlap) = (excluded.catchup, excluded.overlap)",
+            given,
+        )
+        # A tick that has come under the former cron and was not requested yet stays: it is fired next.
+        connection.execute(
+            "update patterns_os.schedules set expression = %(expression)s, timezone = %(timezone)s, "
+            "since = now(), missed = 0, missed_at = null, "
+            "next_at = case when next_at <= clock_timestamp() then next_at else %(next_at)s end "
+            "where node = %(node)s and (expression, timezone) <> (%(expression)s, %(timezone)s)",
+            given,
         )
     connection.execute(
         "delete from patterns_os.schedules s using patterns_os.nodes n "
         "where n.id = s.node and n.app = %s and not (n.id = any(%s))",
-        (app, scheduled),
+        (app, [nodes[name] for name in crons]),
+    )
+
+
+def _keep_former_schedules(
+    connection: psycopg.Connection[DictRow], app: int, crons: Mapping[int, PlannedCron]
+) -> None:
+    """Remember crons that are changed or removed: until now they were in force."""
+    wanted = [[number, cron.expression, cron.timezone] for number, cron in crons.items()]
+    connection.execute(
+        "insert into patterns_os.former_schedules (node, since, until, expression, timezone) "
+        "select s.node, s.since, now(), s.expression, s.timezone "
+        "from patterns_os.schedules s join patterns_os.nodes n on n.id = s.node where n.app = %s and not exists ("
+        "  select 1 from jsonb_array_elements(%s) w where (w ->> 0)::int = s.node "
+        "  and w ->> 1 = s.expression and w ->> 2 = s.timezone) on conflict do nothing",
+        (app, Jsonb(wanted)),
     )
 
 
