@@ -1,4 +1,4 @@
-"""`patterns webhook`: test events and a list of what receives."""
+"""`patterns webhook`: test events, a list of what receives, and what was received."""
 
 import asyncio
 import sys
@@ -13,22 +13,27 @@ import orjson
 import typer
 
 from patterns_os.adapters.local.folder import holder
+from patterns_os.cli import deliveries_command
+from patterns_os.cli.choosing import choose
 from patterns_os.cli.console import note, print_json, say
 from patterns_os.cli.live import LiveView, picture
 from patterns_os.cli.run_command import report
 from patterns_os.cli.session import Opened, at_work, early_processes, opened
 from patterns_os.cli.shell_json import AmbiguousError, read_eaten_json
 from patterns_os.composition.authoring import configuration_of, find_app, load_plan, node_secrets
-from patterns_os.control.ingest import Answer, parse_payload
-from patterns_os.diagnostics import did_you_mean, quote
+from patterns_os.control.bodies import parse_payload
+from patterns_os.control.ingest import Answer
 from patterns_os.errors import TemporaryError, UsageError
 from patterns_os.launcher.pool import ProcessPool
 from patterns_os.plan.spec import Plan, PlannedWebhook
 from patterns_os.settings import DEFAULT_PORT, PATIENCE_S
-from patterns_os.triggers.signatures import sign
+from patterns_os.triggers.repeats import dedupe_of
+from patterns_os.triggers.signatures import dressed, sign
 
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="Send test events to webhooks, and list them."
+    add_completion=False,
+    no_args_is_help=True,
+    help="Send test events to webhooks, and see what they received.",
 )
 
 _ACCEPTED = 300
@@ -90,25 +95,11 @@ def list_webhooks(
         note("nothing listens now: patterns dev")
 
 
-def choose(plan: Plan, title: str | None) -> PlannedWebhook:
-    """Give the webhook of that title, name or path; the only one if none is asked for."""
-    known = [hook.title for hook in plan.webhooks]
-    if title is None:
-        if len(plan.webhooks) == 1:
-            return plan.webhooks[0]
-        raise UsageError(
-            f"The app has {len(known)} webhooks: {', '.join(map(quote, known)) or 'none'}",
-            code="webhook-title",
-            hint="say which: --title=…" if known else "add one to manifest.json, or from a template",
-        )
-    for hook in plan.webhooks:
-        if title in {hook.title, hook.name, hook.path} or title.casefold() == hook.title.casefold():
-            return hook
-    raise UsageError(
-        f'No webhook has the title "{title}"; known: {", ".join(map(quote, known)) or "none"}',
-        code="unknown-webhook",
-        hint=did_you_mean(title, known),
-    )
+app.command("deliveries", epilog='Example: patterns webhook deliveries "Slack messages" --failed')(
+    deliveries_command.deliveries
+)
+app.command("show", epilog="Example: patterns webhook show 12")(deliveries_command.show)
+app.command("replay", epilog="Example: patterns webhook replay 12 13 --yes")(deliveries_command.replay)
 
 
 def _body(words: list[str]) -> bytes:
@@ -166,12 +157,13 @@ async def _deliver(
     view = LiveView(opened_app.plan)
     async with at_work(opened_app, view.observe, pool) as (parts, supervisor):
         table = opened_app.deployment.tables[hook.table]
-        answer = await parts.ingest.receive(
-            hook, table, body, _headers(hook, body, opened_app.app, opened_app.plan)
-        )
+        sent, headers = _dressed(hook, body, opened_app.app, opened_app.plan, f"http://localhost{hook.path}")
+        answer = await parts.ingest.receive(hook, table, sent, {"host": "localhost", **headers})
         _check(answer)
         _note_held(answer)
-        view.received(hook.name, _rows_of(body))
+        _note_repeat(answer)
+        if not answer.is_repeat:
+            view.received(hook.name, _rows_of(body))
         if json:
             await supervisor.serve(until_quiet=True, patience_s=PATIENCE_S)
         else:
@@ -192,17 +184,19 @@ def _running_plan(url: str) -> Plan:
 
 def _send(url: str, folder: Path, plan: Plan, hook: PlannedWebhook, body: bytes) -> int:
     """Post the event to the running app."""
-    headers = {"content-type": "application/json", **_headers(hook, body, folder, plan)}
-    request = urllib.request.Request(url + hook.path, data=body, headers=headers, method="POST")  # noqa: S310 - our own address
+    sent, headers = _dressed(hook, body, folder, plan, url + hook.path)
+    request = urllib.request.Request(url + hook.path, data=sent, headers=headers, method="POST")  # noqa: S310 - our own address
     try:
         with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 - our own address
-            answer = Answer(status=response.status, body=_json(response.read()))
+            is_repeat = "patterns-repeat" in response.headers
+            answer = Answer(status=response.status, body=_json(response.read()), is_repeat=is_repeat)
     except urllib.error.HTTPError as error:
         answer = Answer(status=error.code, body=_json(error.read()))
     except OSError as error:
         raise TemporaryError(f"{url} does not answer: {error}", code="app-unreachable") from error
     _check(answer)
     _note_held(answer)
+    _note_repeat(answer)
     say(f"{hook.title}: stored by the running app, {url}{hook.path}")
     return 0
 
@@ -222,12 +216,29 @@ def _note_held(answer: Answer) -> None:
         note(f"warning[row-refused] {rows} held, patterns held list:\n  {reasons}")
 
 
-def _headers(hook: PlannedWebhook, body: bytes, folder: Path, plan: Plan) -> dict[str, str]:
-    """Give the headers that the provider would send, signature included."""
-    secret = node_secrets(folder, plan).get(str(hook.verify.get("secret"))) if hook.verify else None
-    if not hook.verify or secret is None:
-        return {}
-    return sign(hook.verify, secret, body, time.time(), uuid.uuid4().hex)
+def _note_repeat(answer: Answer) -> None:
+    if answer.is_repeat:
+        note(
+            "warning[repeat] this delivery came before: it is answered as then, and nothing is stored\n"
+            "  hint: give the event another id, or see patterns webhook deliveries"
+        )
+
+
+def _dressed(
+    hook: PlannedWebhook, body: bytes, folder: Path, plan: Plan, url: str
+) -> tuple[bytes, dict[str, str]]:
+    """Give body and headers as the provider would send them, signature and id of the delivery included."""
+    now_s = time.time()
+    sent, content_type = dressed(hook.verify, body, now_s)
+    number = uuid.uuid4().hex
+    headers = {"content-type": content_type}
+    known = dedupe_of(hook.verify, hook.dedupe)
+    if known is not None and not isinstance(known, str) and "header" in known:
+        headers[known["header"]] = number
+    secret = node_secrets(folder, plan).get(str(hook.verify["secret"])) if hook.verify else None
+    if hook.verify and secret is not None:
+        headers |= sign(hook.verify, secret, sent, now_s, number, url=url)
+    return sent, headers
 
 
 def _rows_of(body: bytes) -> int:

@@ -19,6 +19,7 @@ from patterns_os.graph.memo import Memo
 from patterns_os.graph.sources import Sources
 from patterns_os.manifest.configuration import ConfigurationSpec
 from patterns_os.manifest.scripts import MANIFEST_NAMES
+from patterns_os.manifest.webhooks import verifying_secrets
 from patterns_os.plan.compile import Compiled, compile_app
 from patterns_os.plan.spec import Plan
 from patterns_os.ports.secrets import SecretStore
@@ -98,9 +99,7 @@ def node_secrets(app: Path, plan: Plan) -> dict[str, str]:
     store = secrets_of(app)
     names = {name for node in plan.nodes for name in node.secrets}
     names |= {model.secret for model in plan.models if model.secret}
-    names |= {
-        str(hook.verify["secret"]) for hook in plan.webhooks if hook.verify and hook.verify.get("secret")
-    }
+    names |= {name for hook in plan.webhooks for name in verifying_secrets(hook.verify)}
     found = {name: store.get(name) for name in sorted(names)}
     return {name: value for name, value in found.items() if value is not None}
 

@@ -2,38 +2,57 @@
 
 While one commit is under way the next requests gather; a queue that grows too long answers 429 instead of
 using memory. Where the webhook declares how senders are checked, that is done first; what is refused for its
-signature or its content is kept as a rejected delivery. Where the table declares a schema, rows that do not fit it
-are held with the reason; the others go on.
+signature or its content is kept as a refused or rejected delivery. What came before is answered as it was then,
+and nothing is stored twice. Where the table declares a schema, rows that do not fit it are held with the reason;
+the others go on.
 """
 
 import asyncio
-import json
-import math
-import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import unquote_plus
 
-import orjson
-
+from patterns_os.control.bodies import Payload, read_body
+from patterns_os.control.rates import Rate
 from patterns_os.errors import PatternsError
+from patterns_os.manifest.webhooks import per_second, verifying_secrets
 from patterns_os.plan.spec import PlannedTable, PlannedWebhook
-from patterns_os.ports.deliveries import Deliveries, Received
+from patterns_os.ports.deliveries import Deliveries, Received, Stored
 from patterns_os.rows.casting import Refused, RowCaster, compile_casts
 from patterns_os.rows.columns import payload_to_row
 from patterns_os.rows.errors import RowError
 from patterns_os.rows.schema import schema_from_data
+from patterns_os.triggers.repeats import dedupe_of, delivery_key
 from patterns_os.triggers.signatures import credential_headers, verify_signature
 
 MOST_WAITING = 20_000
 MOST_WAITING_BYTES = 64 * 1024 * 1024
 MOST_TOGETHER = 500
-DEEPEST = 100
+# Refused requests that are kept, a second and at once; more are answered and forgotten.
+REFUSED_A_SECOND = 20
+REFUSED_AT_ONCE = 200
 _MOST_REASONS = 3
 # Credentials never reach the database.
-_WITHHELD = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
-_LONG_NUMBER = re.compile(rb"\d{19}")
+_WITHHELD = frozenset(
+    {
+        "api-key",
+        "apikey",
+        "authorization",
+        "cookie",
+        "proxy-authorization",
+        "x-access-token",
+        "x-amz-security-token",
+        "x-api-key",
+        "x-auth-token",
+        "x-gitlab-token",
+    }
+)
+_WITHHELD_IN_QUERIES = frozenset(
+    {"access_token", "api_key", "apikey", "auth", "key", "password", "secret", "sig", "signature", "token"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,19 +64,21 @@ class Answer:
         body: A text as it is, `None` for nothing, all else as JSON.
         retry_after_s: A pause to keep, in seconds.
         headers: Further headers.
+        is_repeat: Whether the delivery came before: this is what it was answered then.
     """
 
     status: int
     body: Any = None
     retry_after_s: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    is_repeat: bool = False
 
 
 @dataclass(slots=True)
 class _Queue:
     """Requests of one webhook that wait for the next commit."""
 
-    waiting: list[tuple[Received, asyncio.Future[int]]] = field(default_factory=list)
+    waiting: list[tuple[Received, asyncio.Future[Stored]]] = field(default_factory=list)
     task: asyncio.Task[None] | None = None
 
 
@@ -70,6 +91,7 @@ class Ingest:
         disk_is_full: Tells whether the database's disk is nearly full.
         secret: Gives the value of a secret, `None` where it is not set.
         now_s: Gives the seconds since 1970, for signed times.
+        clock_s: Gives seconds that only go forward, for rates.
     """
 
     def __init__(
@@ -78,15 +100,20 @@ class Ingest:
         stored: Callable[[], None] = lambda: None,
         disk_is_full: Callable[[], bool] = lambda: False,
         secret: Callable[[str], str | None] = lambda _: None,
+        *,
         now_s: Callable[[], float] = time.time,
+        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._deliveries = deliveries
         self._stored = stored
         self._disk_is_full = disk_is_full
         self._secret = secret
         self._now_s = now_s
+        self._clock_s = clock_s
         self._casters: dict[str, RowCaster] = {}
         self._queues: dict[str, _Queue] = {}
+        self._rates: dict[str, tuple[str, Rate]] = {}
+        self._kept_refused = Rate(REFUSED_A_SECOND, REFUSED_AT_ONCE)
         self._waiting = 0
         self._waiting_bytes = 0
 
@@ -98,48 +125,129 @@ class Ingest:
             if table.row_schema is not None
         }
 
-    async def receive(
-        self, webhook: PlannedWebhook, table: int, body: bytes, headers: Mapping[str, str]
-    ) -> Answer:
-        """Check a request, store it, and give the answer to its sender."""
-        return await self._counted(len(body), lambda: self._received(webhook, table, body, headers))
-
-    async def too_large(self, webhook: PlannedWebhook, start: bytes, headers: Mapping[str, str]) -> Answer:
-        """Keep the start of a body over the limit as a rejected request."""
-        reason = f"the body is larger than {webhook.max_body_bytes} bytes"
-        received = Received(body=start, headers=_kept(webhook, headers))
-        return await self._counted(len(start), lambda: self._reject(webhook, received, 413, reason))
-
-    async def _counted(self, size: int, work: Callable[[], Awaitable[Answer]]) -> Answer:
-        """Do the work if there is room for it, on disk and in memory."""
+    def admit(self, webhook: PlannedWebhook) -> Answer | None:
+        """Give the refusal of a request whose body is not read yet, `None` if there is room for it."""
         if self._disk_is_full():
             return _refusal(507, "disk-full", "less than 200 MB of disk are left")
         if self._waiting >= MOST_WAITING or self._waiting_bytes >= MOST_WAITING_BYTES:
-            return _refusal(429, "busy", "too many requests are waiting", retry_after_s=1)
-        self._waiting += 1
-        self._waiting_bytes += size
+            return _BUSY
+        wait_s = self._wait_s(webhook)
+        if wait_s > 0:
+            reason = f"more than {webhook.rate} requests come"
+            return _refusal(429, "rate", reason, retry_after_s=max(1, round(wait_s + 0.5)))
+        return None
+
+    async def receive(
+        self,
+        webhook: PlannedWebhook,
+        table: int,
+        body: bytes,
+        headers: Mapping[str, str],
+        target: str | None = None,
+    ) -> Answer:
+        """Check a request, store it, and give the answer to its sender.
+
+        Args:
+            webhook: Whose request it is.
+            table: Number of its table.
+            body: The bytes as they came.
+            headers: Names in any case.
+            target: Path and query that were asked for, the webhook's path unless given.
+        """
+        return await self.receive_parts(webhook, table, _once(body), headers, target or webhook.path)
+
+    async def receive_parts(
+        self,
+        webhook: PlannedWebhook,
+        table: int,
+        parts: AsyncIterable[bytes],
+        headers: Mapping[str, str],
+        target: str,
+    ) -> Answer:
+        """Do as `receive` with a body that is still coming: what there is no room for is never read."""
+        refused = self.admit(webhook)
+        if refused is not None:
+            return refused
+        lower = {name.lower(): value for name, value in headers.items()}
+        with self._room() as take:
+            body = bytearray()
+            async for part in parts:
+                if not take(len(part)):
+                    return _BUSY
+                body += part
+                if len(body) > webhook.max_body_bytes:
+                    return await self._too_large(webhook, bytes(body[: webhook.max_body_bytes]), lower)
+            return await self._received(webhook, table, _Request(bytes(body), lower, target))
+
+    async def again(self, webhook: PlannedWebhook, table: int, delivery: int, before: Received) -> Answer:
+        """Store the rows of a delivery that is known once more, as a delivery that repeats it.
+
+        Its sender was checked when it came, and that it came before is the point.
+        """
+        received = replace(before, rows=(), refused=(), key=None, repeats=delivery)
         try:
-            return await work()
+            payload = _payload(before.body, before.headers)
+        except ValueError as error:
+            return await self._reject(webhook, received, 400, str(error))
+        return await self._store(webhook, table, self._cast(webhook.table, received, payload.items))
+
+    @contextmanager
+    def _room(self) -> Iterator[Callable[[int], bool]]:
+        """Take a place in the queue; gives a function that takes room for bytes, if there still is any."""
+        taken = 0
+
+        def take(size: int) -> bool:
+            nonlocal taken
+            if self._waiting_bytes >= MOST_WAITING_BYTES:
+                return False
+            taken += size
+            self._waiting_bytes += size
+            return True
+
+        self._waiting += 1
+        try:
+            yield take
         finally:
             self._waiting -= 1
-            self._waiting_bytes -= size
+            self._waiting_bytes -= taken
 
-    async def _received(
-        self, webhook: PlannedWebhook, table: int, body: bytes, headers: Mapping[str, str]
-    ) -> Answer:
-        request = Received(body=body, headers=_kept(webhook, headers))
-        refused = self._check_sender(webhook, body, headers)
-        if refused is not None:
-            return await self._reject(webhook, request, *refused)
+    async def _too_large(self, webhook: PlannedWebhook, start: bytes, headers: Mapping[str, str]) -> Answer:
+        """Keep the start of a body over the limit. Nobody has checked its sender."""
+        reason = f"the body is larger than {webhook.max_body_bytes} bytes"
+        received = Received(body=start, headers=_kept(webhook, headers), whole=False)
+        return await self._reject(webhook, received, 413, reason)
+
+    def _wait_s(self, webhook: PlannedWebhook) -> float:
+        if webhook.rate is None:
+            return 0.0
+        known = self._rates.get(webhook.name)
+        if known is None or known[0] != webhook.rate:
+            known = self._rates[webhook.name] = (webhook.rate, Rate(*per_second(webhook.rate)))
+        return known[1].take(self._clock_s())
+
+    async def _received(self, webhook: PlannedWebhook, table: int, given: "_Request") -> Answer:
+        request = Received(
+            body=given.body,
+            headers=_kept(webhook, given.headers),
+            query=_masked(given.target.partition("?")[2]),
+        )
+        checked = self._check_sender(webhook, given)
+        if isinstance(checked, _Refusal):
+            refused = replace(request, verdict="refused")
+            return await self._reject(webhook, refused, checked.status, checked.reason, checked.code)
+        request = replace(request, verdict="unchecked" if checked is None else "verified", secret=checked)
         try:
-            payload = parse_payload(body)
+            payload = _payload(given.body, given.headers)
         except ValueError as error:
             return await self._reject(webhook, request, 400, str(error))
-        challenge = _challenge(webhook, payload)
-        if challenge is not None:
-            return Answer(status=200, body={"challenge": challenge})
-        items = payload if isinstance(payload, list) else [payload]
-        return await self._store(webhook, table, self._cast(webhook.table, request, items))
+        greeting = _greeting(webhook, given.headers, payload.value)
+        if greeting is not None:
+            return greeting
+        dedupe = dedupe_of(webhook.verify, webhook.dedupe)
+        key = delivery_key(dedupe, given.body, given.headers, payload.value)
+        return await self._store(
+            webhook, table, self._cast(webhook.table, replace(request, key=key), payload.items)
+        )
 
     def _cast(self, table: str, request: Received, items: Sequence[Any]) -> Received:
         rows = [payload_to_row(item) for item in items]
@@ -149,35 +257,43 @@ class Ingest:
         fitting, refused = caster.sort_out(rows)
         return replace(request, rows=fitting, refused=refused)
 
-    def _check_sender(
-        self, webhook: PlannedWebhook, body: bytes, headers: Mapping[str, str]
-    ) -> tuple[int, str, str] | None:
-        """Give status, reason and code of the refusal, `None` if the sender is who the webhook expects."""
-        if webhook.verify is None:
-            return None
-        name = str(webhook.verify["secret"])
+    def _check_sender(self, webhook: PlannedWebhook, given: "_Request") -> "_Refusal | str | None":
+        """Give the name of the secret that fits, the refusal if none does, `None` if nobody is checked."""
+        refusal: _Refusal | None = None
+        for name in verifying_secrets(webhook.verify):
+            checked = self._check_secret(webhook.verify or {}, name, given)
+            if checked is None:
+                return name
+            # What the current secret has to say is the reason: who uses an old one is not at fault.
+            refusal = refusal or checked
+        return refusal
+
+    def _check_secret(self, verify: Mapping[str, Any], name: str, given: "_Request") -> "_Refusal | None":
         what = f'the secret "{name}", which signatures are checked with,'
         try:
             value = self._secret(name)
         except PatternsError as error:
-            return 503, f"{what} can't be read: {error.message}", error.code
+            return _Refusal(503, f"{what} can't be read: {error.message}", error.code)
         if value is None:
-            return 503, f"{what} is not set", "secret-missing"
-        reason = verify_signature(webhook.verify, value, body, headers, self._now_s())
-        return None if reason is None else (401, reason, "signature")
+            return _Refusal(503, f"{what} is not set", "secret-missing")
+        reason = verify_signature(
+            verify, value, given.body, given.headers, self._now_s(), target=given.target
+        )
+        return None if reason is None else _Refusal(401, reason, "signature")
 
     async def _store(self, webhook: PlannedWebhook, table: int, received: Received) -> Answer:
+        answer = _accepted(webhook, received)
         try:
-            await self._queued(webhook.name, table, received)
+            stored = await self._queued(webhook.name, table, replace(received, answer=_told(answer)))
         except RowError as error:
             return await self._reject(webhook, replace(received, rows=()), 422, error.message)
         except PatternsError as error:
             return _refusal(503, error.code, error.message, retry_after_s=2)
-        return _accepted(webhook, received)
+        return answer if stored.before is None else Answer(**stored.before, is_repeat=True)
 
-    def _queued(self, name: str, table: int, received: Received) -> asyncio.Future[int]:
+    def _queued(self, name: str, table: int, received: Received) -> asyncio.Future[Stored]:
         queue = self._queues.setdefault(name, _Queue())
-        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
         queue.waiting.append((received, future))
         if queue.task is None or queue.task.done():
             queue.task = asyncio.create_task(self._commit_all(name, table, queue))
@@ -188,10 +304,12 @@ class Ingest:
             batch, queue.waiting = queue.waiting[:MOST_TOGETHER], queue.waiting[MOST_TOGETHER:]
             await self._commit(name, table, batch)
 
-    async def _commit(self, name: str, table: int, batch: list[tuple[Received, asyncio.Future[int]]]) -> None:
+    async def _commit(
+        self, name: str, table: int, batch: list[tuple[Received, asyncio.Future[Stored]]]
+    ) -> None:
         """Store a batch; if one request of many can't be stored, each is stored by itself."""
         try:
-            last = await self._deliveries.store(name, table, [received for received, _ in batch])
+            stored = await self._deliveries.store(name, table, [received for received, _ in batch])
         except RowError as error:
             if len(batch) == 1:
                 _settle(batch[0][1], error)
@@ -204,12 +322,14 @@ class Ingest:
         else:
             # Whoever has work now begins before the senders are answered: the row is stored either way.
             self._stored()
-            for _, future in batch:
-                _settle(future, last)
+            for (_, future), outcome in zip(batch, stored, strict=True):
+                _settle(future, outcome)
 
     async def _reject(
         self, webhook: PlannedWebhook, received: Received, status: int, reason: str, code: str = "rejected"
     ) -> Answer:
+        if received.is_anybodys and self._kept_refused.take(self._clock_s()) > 0:
+            return _refusal(status, code, reason)
         try:
             await self._deliveries.reject(webhook.name, received, reason)
         except PatternsError as error:
@@ -217,57 +337,38 @@ class Ingest:
         return _refusal(status, code, reason)
 
 
-def parse_payload(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
-    """Give the JSON value of a body, numbers exact.
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What came, names of headers in lower case."""
 
-    Raises:
-        ValueError: It is no JSON, or nested deeper than 100.
-    """
-    if not body.strip():
-        raise ValueError("the body is empty, expected JSON")
-    try:
-        if _LONG_NUMBER.search(body):
-            # orjson gives integers beyond 64 bits as floats
-            value = json.loads(body.decode(), parse_constant=_no_constant, parse_float=_finite)
-        else:
-            value = orjson.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"the body is not JSON: {str(error) or 'it is nested too deeply'}") from error
-    if body.count(b"[") + body.count(b"{") > DEEPEST and _depth(value) > DEEPEST:
-        raise ValueError(f"the body is nested deeper than {DEEPEST}")
-    return value
+    body: bytes
+    headers: Mapping[str, str]
+    target: str
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON number")
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """Why a sender is not who the webhook expects."""
+
+    status: Literal[401, 503]
+    reason: str
+    code: str
 
 
-def _finite(text: str) -> float:
-    value = float(text)
-    if math.isinf(value):
-        raise ValueError(f"{text[:40]} is too large for a number")
-    return value
+def _payload(body: bytes, headers: Mapping[str, str]) -> Payload:
+    return read_body(body, headers.get("content-type", ""), headers.get("content-encoding", ""))
 
 
-def _depth(value: Any) -> int:  # noqa: ANN401 - any JSON value
-    deepest, level = 0, [value]
-    while level and deepest <= DEEPEST:
-        deepest += 1
-        level = [
-            item
-            for outer in level
-            if isinstance(outer, (dict, list))
-            for item in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-    return deepest
-
-
-def _challenge(webhook: PlannedWebhook, payload: Any) -> str | None:  # noqa: ANN401 - any JSON value
-    """Give what Slack wants back when the address of a webhook is set up with it."""
-    if (webhook.verify or {}).get("preset") != "slack" or not isinstance(payload, dict):
+def _greeting(webhook: PlannedWebhook, headers: Mapping[str, str], payload: Any) -> Answer | None:  # noqa: ANN401 - any JSON value
+    """Give the answer to what a provider sends when the address is set up with it: that makes no row."""
+    preset = (webhook.verify or {}).get("preset")
+    if preset == "github" and headers.get("x-github-event") == "ping":
+        return Answer(status=200, body={"ok": True, "rows": 0})
+    if preset != "slack" or not isinstance(payload, dict):
         return None
     challenge = payload.get("challenge")
-    return challenge if payload.get("type") == "url_verification" and isinstance(challenge, str) else None
+    is_asked = payload.get("type") == "url_verification" and isinstance(challenge, str)
+    return Answer(status=200, body={"challenge": challenge}) if is_asked else None
 
 
 def _accepted(webhook: PlannedWebhook, received: Received) -> Answer:
@@ -287,6 +388,10 @@ def _accepted(webhook: PlannedWebhook, received: Received) -> Answer:
     )
 
 
+def _told(answer: Answer) -> dict[str, Any]:
+    return {"status": answer.status, "body": answer.body, "headers": dict(answer.headers)}
+
+
 def _reason(refused: Refused) -> str:
     return f"row {refused.number}: {refused.reason}"
 
@@ -296,16 +401,31 @@ def _refusal(status: int, code: str, message: str, *, retry_after_s: int | None 
 
 
 def _kept(webhook: PlannedWebhook, headers: Mapping[str, str]) -> dict[str, str]:
-    """Give the headers to store: names in lower case, no credentials."""
+    """Give the headers to store: no credentials."""
     withheld = _WITHHELD | credential_headers(webhook.verify)
-    lower = ((name.lower(), value) for name, value in headers.items())
-    return {name: value for name, value in lower if name not in withheld}
+    return {name: value for name, value in headers.items() if name not in withheld}
 
 
-def _settle(future: asyncio.Future[int], result: int | Exception) -> None:
+def _masked(query: str) -> str:
+    """Give a query as it is stored: values of credentials are left out."""
+    parts = (part.partition("=") for part in query.split("&"))
+    return "&".join(
+        f"{name}=***" if unquote_plus(name).lower() in _WITHHELD_IN_QUERIES else f"{name}{joint}{value}"
+        for name, joint, value in parts
+    )
+
+
+def _settle(future: asyncio.Future[Stored], result: Stored | Exception) -> None:
     if future.done():
         return
     if isinstance(result, Exception):
         future.set_exception(result)
     else:
         future.set_result(result)
+
+
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    yield body
+
+
+_BUSY = _refusal(429, "busy", "too many requests are waiting", retry_after_s=1)

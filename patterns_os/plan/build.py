@@ -19,6 +19,7 @@ from patterns_os.graph.vertices import (
 )
 from patterns_os.manifest.configuration import ConfigurationSpec, ModelBindingSpec
 from patterns_os.plan.spec import (
+    DEFAULT_BODY_BYTES,
     Plan,
     PlannedChart,
     PlannedCron,
@@ -288,13 +289,17 @@ def _chart(node: Node) -> PlannedChart:
 
 def _webhook(node: Node) -> PlannedWebhook:
     spec = node.spec
+    limits = spec.get("limits") or {}
     return PlannedWebhook(
         name=node.name,
         title=str(spec["title"]),
         path=str(spec["path"]),
         table=str(spec["table"]),
         verify=spec.get("verify"),
+        dedupe=spec.get("dedupe"),
         respond=spec.get("respond"),
+        max_body_bytes=limits.get("body", DEFAULT_BODY_BYTES),
+        rate=limits.get("rate"),
     )
 
 

@@ -124,7 +124,10 @@ def webhook_details(before: PlannedWebhook, after: PlannedWebhook) -> Iterator[D
         yield Detail(why="verify", text=text, breaks=breaks)
     if before.respond != after.respond:
         yield Detail(why="respond", text="what senders are answered")
+    if before.dedupe != after.dedupe:
+        yield Detail(why="dedupe", text="what tells that a delivery came before")
     yield from _plain("limit", "max_body_bytes", before.max_body_bytes, after.max_body_bytes)
+    yield from _plain("limit", "rate", before.rate, after.rate)
     yield from _others(before, after, _WEBHOOK_FIELDS)
 
 

@@ -9,6 +9,8 @@ from typing import Any, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
+DEFAULT_BODY_BYTES = 1_048_576
+
 
 class PlanPart(BaseModel):
     """Base of all parts: frozen, nothing unknown."""
@@ -143,15 +145,22 @@ class PlannedTable(PlanPart):
 
 
 class PlannedWebhook(PlanPart):
-    """An HTTP endpoint that appends what it receives to `table`."""
+    """An HTTP endpoint that appends what it receives to `table`.
+
+    Attributes:
+        dedupe: What tells that a delivery came before, as declared; `None` leaves it to the preset of `verify`.
+        rate: How many requests are taken in, like `100/s`; `None` for all.
+    """
 
     name: str
     title: str
     path: str
     table: str
     verify: dict[str, Any] | None = None
+    dedupe: str | dict[str, str] | None = None
     respond: dict[str, Any] | None = None
-    max_body_bytes: int = 1_048_576
+    max_body_bytes: int = DEFAULT_BODY_BYTES
+    rate: str | None = None
 
 
 class PlannedChart(PlanPart):

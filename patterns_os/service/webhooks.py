@@ -36,34 +36,28 @@ class WebhookEndpoint:
                 404, {"error": "no-webhook", "message": f'no webhook has the path "{request.url.path}"'}
             )
         if request.method != "POST":
-            answer = _json(405, {"error": "method", "message": "webhooks take POST"})
-            answer.headers["allow"] = "POST"
-            return answer
+            refusal = _json(405, {"error": "method", "message": "webhooks take POST"})
+            refusal.headers["allow"] = "POST"
+            return refusal
         webhook, table = found
         headers = {name: value for name, value in request.headers.items()}  # noqa: C416 - a multidict becomes a dict
-        body, whole = await _read(request, webhook.max_body_bytes)
-        if not whole:
-            return _answered(await self._ingest.too_large(webhook, body, headers))
-        return _answered(await self._ingest.receive(webhook, table, body, headers))
+        answer = await self._ingest.receive_parts(webhook, table, request.stream(), headers, _target(request))
+        return _answered(answer)
 
 
-async def _read(request: Request, limit: int) -> tuple[bytes, bool]:
-    """Give the body, and whether it ended within the limit. What lies beyond it is never kept in memory."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limit:
-            parts.append(part[: limit - size])
-            return b"".join(parts), False
-        parts.append(part)
-    return b"".join(parts), True
+def _target(request: Request) -> str:
+    """Give path and query as they were asked for: some senders sign them."""
+    path = request.scope.get("raw_path") or request.url.path.encode()
+    query = request.scope.get("query_string") or b""
+    return (path + b"?" + query if query else path).decode("latin-1")
 
 
 def _answered(answer: Answer) -> Response:
     response = _response(answer)
     if answer.retry_after_s is not None:
         response.headers["retry-after"] = str(answer.retry_after_s)
+    if answer.is_repeat:
+        response.headers["patterns-repeat"] = "true"
     for name, value in answer.headers.items():
         if name.lower() not in _OURS:
             # A header that can't be sent must not fail a request that is stored: it would come again.

@@ -1,11 +1,12 @@
 """Signatures of webhook senders: checked on what comes in, made for local tests.
 
-`verify` is what the manifest declares (`manifest.webhooks.VerifySpec` as data). The presets `slack`,
-`github`, `stripe` and `standard-webhooks` are fixed but for their `tolerance`; `hmac` and `token` are
-described by the other keys:
+`verify` is what the manifest declares (`manifest.webhooks.VerifySpec` as data). The presets of providers are
+fixed but for their `tolerance`; the general ones are described by the other keys:
 
     hmac     header (X-Signature) holds prefix + encoding(HMAC of the body), or of `TIME.BODY` where a
              `timestamp_header` is given
+    basic    Authorization holds "Basic " and the base64 of the secret, which is `USER:PASSWORD`
+    api-key  header (X-API-Key) holds the secret itself
     token    header (Authorization, there with the prefix "Bearer ") holds the secret itself
 
 A signed time may differ from ours by `tolerance` seconds in either direction, 300 unless given.
@@ -19,13 +20,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from patterns_os.triggers import twilio
+from patterns_os.triggers.pointers import parsed, value_at, with_member
+
 DEFAULT_TOLERANCE_S = 300.0
 
 Field = Literal["id", "time", "body"]
 
 
 def verify_signature(
-    verify: Mapping[str, Any], secret: str, body: bytes, headers: Mapping[str, str], now_s: float
+    verify: Mapping[str, Any],
+    secret: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    now_s: float,
+    *,
+    target: str = "",
 ) -> str | None:
     """Say why a request does not come from somebody who has the secret, or give `None` if it does.
 
@@ -37,31 +47,49 @@ def verify_signature(
         body: The bytes as they came.
         headers: Names in any case.
         now_s: Seconds since 1970.
+        target: Path and query of the request; `twilio` signs them.
     """
     if not secret:
         return "the secret is empty"
     given = {name.lower(): value for name, value in headers.items()}
-    if _preset(verify) == "token":
+    preset = _preset(verify)
+    if preset == "twilio":
+        return twilio.verify(secret, body, given, twilio.addresses(verify.get("url"), given, target))
+    if preset == "basic":
+        return _verify_basic(secret, given)
+    if preset in _TOKENS:
         return _verify_token(verify, secret, given)
     return _verify_hmac(verify, secret, body, given, now_s)
 
 
 def sign(
-    verify: Mapping[str, Any], secret: str, body: bytes, now_s: float, delivery_id: str
+    verify: Mapping[str, Any],
+    secret: str,
+    body: bytes,
+    now_s: float,
+    delivery_id: str,
+    *,
+    url: str = "",
 ) -> dict[str, str]:
     """Give the headers that the sender would add to a request with this body.
 
     Args:
         verify: What the webhook declares.
         secret: The secret's value.
-        body: The bytes to send.
+        body: The bytes to send, as `dressed` gives them.
         now_s: Seconds since 1970; whole seconds are signed.
         delivery_id: Names the delivery, where the sender's scheme has a place for that.
+        url: The whole address that is posted to; `twilio` signs it.
 
     Raises:
         ValueError: The secret is not of the form that the scheme wants.
     """
-    if _preset(verify) == "token":
+    preset = _preset(verify)
+    if preset == "twilio":
+        return twilio.sign(secret, body, verify.get("url") or url)
+    if preset == "basic":
+        return {"Authorization": _basic(secret)}
+    if preset in _TOKENS:
         header, prefix = token_header(verify)
         return {header: f"{prefix}{secret}"}
     scheme = _scheme(verify)
@@ -73,9 +101,24 @@ def sign(
     return {**headers, scheme.header: f"t={time},{signature}" if scheme.time_within else signature}
 
 
+def dressed(verify: Mapping[str, Any] | None, body: bytes, now_s: float) -> tuple[bytes, str]:
+    """Give a body (JSON) in the form in which the sender would send it, and its content type.
+
+    Twilio posts forms; Linear puts the time that it signs into the body.
+    """
+    value = parsed(body)
+    preset = _preset(verify) if verify else ""
+    if preset == "twilio" and isinstance(value, dict):
+        return twilio.form(value), "application/x-www-form-urlencoded"
+    pointer = _PRESETS[preset].time_at if preset in _PRESETS else None
+    if pointer and isinstance(value, dict) and pointer[1:] not in value:
+        return with_member(body, pointer[1:], int(now_s * 1000)), "application/json"
+    return body, "application/json"
+
+
 def token_header(verify: Mapping[str, Any]) -> tuple[str, str]:
-    """Give the header in which a `token` is sent, and what stands before it."""
-    header = verify.get("header") or "Authorization"
+    """Give the header in which an API key or a token is sent, and what stands before it."""
+    header = verify.get("header") or _TOKENS[_preset(verify)]
     prefix = verify.get("prefix")
     if prefix is None:
         prefix = "Bearer " if header.lower() == "authorization" else ""
@@ -84,9 +127,8 @@ def token_header(verify: Mapping[str, Any]) -> tuple[str, str]:
 
 def credential_headers(verify: Mapping[str, Any] | None) -> frozenset[str]:
     """Give the headers, in lower case, that hold the secret itself and must not be kept."""
-    return (
-        frozenset({token_header(verify)[0].lower()}) if verify and _preset(verify) == "token" else frozenset()
-    )
+    is_token = verify is not None and _preset(verify) in _TOKENS
+    return frozenset({token_header(verify)[0].lower()}) if verify and is_token else frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +140,8 @@ class _Scheme:
         prefix: What stands before it.
         several: What separates several signatures in the header, `None` if there is only one.
         signed: The fields that are signed, between `opening` and the end, joined by `joint`.
-        time_header: Where the signed time stands; with `time_within` it is a part `t=…` of `header` instead.
+        time_header: Where the signed time stands; with `time_within` it is a part `t=…` of `header` instead,
+            with `time_at` it is at that JSON pointer of the body.
         base64_secret: Whether the secret is the base64 of the key, after an optional `whsec_`.
     """
 
@@ -112,6 +155,7 @@ class _Scheme:
     joint: str = "."
     time_header: str | None = None
     time_within: bool = False
+    time_at: str | None = None
     id_header: str | None = None
     base64_secret: bool = False
 
@@ -157,6 +201,12 @@ class _Scheme:
                 raise ValueError(f'header "{self.header}" has no time, expected "t=…"')
             found["time"] = times[0]
         return found
+
+    def time(self, texts: Mapping[Field, str], body: bytes) -> str | None:
+        """Give the signed time as it is written, `None` where the scheme has none."""
+        if self.time_at is None:
+            return texts.get("time")
+        return str(value_at(parsed(body), self.time_at))
 
     def _key(self, secret: str) -> bytes:
         if not self.base64_secret:
@@ -209,6 +259,21 @@ def _verify_token(verify: Mapping[str, Any], secret: str, given: Mapping[str, st
     return None if _same(value[len(prefix) :], secret) else f'the token in header "{header}" is wrong'
 
 
+def _verify_basic(secret: str, given: Mapping[str, str]) -> str | None:
+    value = given.get("authorization")
+    if value is None:
+        return _missing("Authorization")
+    kind, _, credentials = value.partition(" ")
+    if kind.lower() != "basic":
+        return 'header "Authorization" does not begin with "Basic"'
+    right = _basic(secret).partition(" ")[2]
+    return None if _same(credentials.strip(), right) else "user or password are wrong"
+
+
+def _basic(secret: str) -> str:
+    return f"Basic {base64.b64encode(secret.encode()).decode()}"
+
+
 def _verify_hmac(
     verify: Mapping[str, Any], secret: str, body: bytes, given: Mapping[str, str], now_s: float
 ) -> str | None:
@@ -222,7 +287,8 @@ def _verify_hmac(
     if not any([_same(one, right) for one in claimed]):  # noqa: C419 - see above
         return f'the signature in header "{scheme.header}" does not fit the body'
     # Only now, so that the reason tells a true sender about the clocks.
-    return _verify_time(texts["time"], _tolerance_s(verify), now_s) if "time" in texts else None
+    time = scheme.time(texts, body)
+    return None if time is None else _verify_time(time, _tolerance_s(verify), now_s)
 
 
 def _verify_time(text: str, tolerance_s: float, now_s: float) -> str | None:
@@ -247,6 +313,8 @@ def _same(given: str, right: str) -> bool:
 _TIME = re.compile(r"[0-9]{1,15}")
 _MILLISECOND_DIGITS = 13
 _URL_SAFE = str.maketrans("-_", "+/")
+# Kinds that send the secret itself, with the header that they use unless another is given.
+_TOKENS = {"token": "Authorization", "api-key": "X-API-Key"}
 _PRESETS = {
     "slack": _Scheme(
         header="X-Slack-Signature",
@@ -260,6 +328,8 @@ _PRESETS = {
     "stripe": _Scheme(
         header="Stripe-Signature", prefix="v1=", several=",", signed=("time", "body"), time_within=True
     ),
+    "shopify": _Scheme(header="X-Shopify-Hmac-SHA256", encoding="base64"),
+    "linear": _Scheme(header="Linear-Signature", time_at="/webhookTimestamp"),
     "standard-webhooks": _Scheme(
         header="webhook-signature",
         prefix="v1,",

@@ -18,7 +18,7 @@ OWNER = "patterns_owner"
 # Functions that launchers and services may call; the others are only called by these.
 ENTRANCES = (
     "add_columns_v1", "base_of", "base32_low", "beat_v1", "claim_v1", "collect_v1", "columns_v1", "commit_v1",
-    "create_table_v1", "fail_v1", "head", "ingest_v1", "ingest_v2", "log_v1", "once_done_v1", "once_v1",
+    "create_table_v1", "fail_v1", "head", "ingest_v1", "ingest_v2", "ingest_v3", "log_v1", "once_done_v1", "once_v1",
     "open_stream_v1", "relation", "rescue_v1", "retry_now_v1", "stage_v1", "unique_on_v1",
 )  # fmt: skip
 # A fixed number, so that all releases take the same lock.

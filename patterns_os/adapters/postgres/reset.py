@@ -9,6 +9,7 @@ from patterns_os.errors import TemporaryError
 _ROWS = (
     "delete from patterns_os.logs where app = {app}",
     "delete from patterns_os.deliveries where app = {app}",
+    "delete from patterns_os.delivery_keys where app = {app}",
     "delete from patterns_os.once where node in (select id from patterns_os.nodes where app = {app})",
     "delete from patterns_os.states where node in (select id from patterns_os.nodes where app = {app})",
     "delete from patterns_os.held where app = {app}",

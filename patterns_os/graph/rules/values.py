@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from patterns_os.diagnostics import Location, did_you_mean, quote
 from patterns_os.graph.rules.rule import Checked, Finding, Repair
+from patterns_os.manifest.webhooks import verifying_secrets
 
 TEXT_MODELS: Final = frozenset({"chat", "next-token-text"})
 
@@ -130,7 +131,7 @@ def unused_secrets(checked: Checked) -> Iterator[Finding]:
     settings = checked.parsed_configuration.document.content if checked.parsed_configuration else ""
     # Of included apps too, and those that stand in parameters as `${{ NAME }}`.
     given = {str(name) for node in checked.graph.nodes for name in node.spec.get("secrets") or ()}
-    given |= {str(hook.to_data().get("verify", {}).get("secret")) for hook in spec.webhooks}
+    given |= {name for hook in spec.webhooks for name in verifying_secrets(hook.to_data().get("verify"))}
     for index, name in enumerate(spec.secrets):
         mentioned = any(name.encode() in text for file, text in checked.sources.items() if _is_code(file))
         if name not in given and name not in settings and not mentioned:

@@ -5,15 +5,18 @@ import orjson
 import pytest
 
 from patterns_os.control import ingest
-from patterns_os.control.ingest import DEEPEST, MOST_TOGETHER, Answer, Ingest, parse_payload
+from patterns_os.control.bodies import DEEPEST, parse_payload
+from patterns_os.control.ingest import MOST_TOGETHER, Answer, Ingest
 from patterns_os.errors import PermanentError, TemporaryError
 from patterns_os.plan.spec import PlannedTable, PlannedWebhook
+from patterns_os.ports.deliveries import Received, Stored
 from patterns_os.rows.errors import RowError
 from patterns_os.triggers.signatures import sign
 
 NOW = 1_700_000_000.0
 TABLE = 7
 SLACK = {"preset": "slack", "secret": "SIGNING"}
+GITHUB = {"preset": "github", "secret": "SIGNING"}
 TOKEN = {"preset": "token", "secret": "SIGNING", "header": "X-Gitlab-Token"}
 
 
@@ -23,7 +26,7 @@ class MemoryDeliveries:
     def __init__(self):
         self.batches = []
         self.rejected = []
-        self.watermark = 0
+        self.known = {}
         self.bad = lambda _row: False
         self.error = None
         self.gate = None
@@ -36,9 +39,17 @@ class MemoryDeliveries:
         rows = [row for request in received for row in request.rows]
         if any(self.bad(row) for row in rows):
             raise RowError("a key is too long", code="row-key", hint="make it shorter")
-        self.batches.append((webhook, table, list(received)))
-        self.watermark += len(rows)
-        return self.watermark
+        new, stored = [], []
+        for request in received:
+            before = self.known.get((webhook, request.key))
+            if before is None:
+                new.append(request)
+            if before is None and request.key is not None:
+                self.known[webhook, request.key] = request.answer
+            stored.append(Stored(delivery=1, before=before))
+        if new:
+            self.batches.append((webhook, table, new))
+        return stored
 
     async def reject(self, webhook, received, reason):
         if self.error is not None:
@@ -269,9 +280,8 @@ def test_depth_is_counted_and_width_is_not():
 
 def test_the_start_of_a_body_over_the_limit_is_kept():
     deliveries = MemoryDeliveries()
-    taken = Ingest(deliveries)
 
-    answer = asyncio.run(taken.too_large(hook(max_body_bytes=3), b"abc", {"Cookie": "x", "X-Id": "1"}))
+    answer = receive(deliveries, b"abcd", {"Cookie": "x", "X-Id": "1"}, webhook=hook(max_body_bytes=3))
 
     assert answer == refusal(413, "rejected", "the body is larger than 3 bytes")
     ((_, kept, reason),) = deliveries.rejected
@@ -303,7 +313,6 @@ def test_a_full_disk_gives_507_and_stores_nothing():
 
     assert asyncio.run(taken.receive(hook(), TABLE, b"{}", {})) == expected
     assert asyncio.run(taken.receive(hook(), TABLE, b"{", {})) == expected
-    assert asyncio.run(taken.too_large(hook(), b"x", {})) == expected
     assert (deliveries.batches, deliveries.rejected) == ([], [])
 
 
@@ -396,7 +405,6 @@ def test_too_many_waiting_requests_give_429_until_there_is_room(limit, monkeypat
         refused = [
             await taken.receive(hook(), TABLE, b"1", {}),
             await taken.receive(hook(), TABLE, b"{", {}),
-            await taken.too_large(hook(), b"x", {}),
         ]
         deliveries.gate.set()
         answers = await asyncio.gather(*waiting)
@@ -404,7 +412,7 @@ def test_too_many_waiting_requests_give_429_until_there_is_room(limit, monkeypat
 
     refused, answers, later, deliveries = asyncio.run(scene())
 
-    assert refused == [refusal(429, "busy", "too many requests are waiting", retry_after_s=1)] * 3
+    assert refused == [refusal(429, "busy", "too many requests are waiting", retry_after_s=1)] * 2
     assert [answer.status for answer in [*answers, later]] == [200, 200, 200]
     assert deliveries.rejected == []
 
@@ -515,3 +523,235 @@ def test_a_challenge_to_another_webhook_is_a_row_like_any_other():
     receive(deliveries, b'{"type": "url_verification", "challenge": "abc"}')
 
     assert deliveries.rows == [{"type": "url_verification", "challenge": "abc"}]
+
+
+# -- greetings of providers
+
+
+def test_githubs_ping_is_answered_after_the_signature_and_makes_no_row():
+    deliveries = MemoryDeliveries()
+    body = b'{"zen": "Keep it logically awesome.", "hook_id": 1}'
+    options = {"webhook": hook(verify=GITHUB), "secret": {"SIGNING": "shh"}.get}
+    ping = {"X-GitHub-Event": "ping"}
+
+    answer = receive(deliveries, body, {**ping, **sign(GITHUB, "shh", body, NOW, "")}, **options)
+
+    assert answer == Answer(status=200, body={"ok": True, "rows": 0})
+    assert receive(deliveries, body, {**ping, **sign(GITHUB, "x", body, NOW, "")}, **options).status == 401
+    assert deliveries.batches == []
+
+
+# -- secrets that change
+
+
+@pytest.mark.parametrize(
+    ("secrets", "status", "used"),
+    [
+        ({"NEW": "shh", "OLD": "x"}, 200, "NEW"),
+        ({"NEW": "x", "OLD": "shh"}, 200, "OLD"),
+        ({"OLD": "shh"}, 200, "OLD"),
+        ({"NEW": "x", "OLD": "x"}, 401, None),
+        ({"NEW": "x"}, 401, None),
+        ({}, 503, None),
+    ],
+)
+def test_the_current_secret_and_the_previous_ones_are_good(secrets, status, used):
+    deliveries = MemoryDeliveries()
+    verify = {**GITHUB, "secret": "NEW", "previous": ["OLD"]}
+
+    answer = receive(
+        deliveries,
+        b"{}",
+        sign(verify, "shh", b"{}", NOW, ""),
+        webhook=hook(verify=verify),
+        secret=secrets.get,
+    )
+
+    assert answer.status == status
+    assert [one.secret for _, _, batch in deliveries.batches for one in batch] == ([used] if used else [])
+
+
+# -- what comes again
+
+
+def test_a_delivery_that_came_before_is_answered_as_it_was_then():
+    async def scene():
+        deliveries = MemoryDeliveries()
+        taken = Ingest(deliveries)
+        webhook = hook(
+            dedupe={"pointer": "/id"}, respond={"status": 202, "body": "first", "headers": {"x": "y"}}
+        )
+        first = await taken.receive(webhook, TABLE, b'{"id": 1}', {})
+        later = webhook.model_copy(update={"respond": {"status": 200, "body": "second"}})
+        return deliveries, first, await taken.receive(later, TABLE, b'{"id": 1, "more": 2}', {})
+
+    deliveries, first, again = asyncio.run(scene())
+
+    assert first == Answer(status=202, body="first", headers={"x": "y"})
+    assert again == Answer(status=202, body="first", headers={"x": "y"}, is_repeat=True)
+    assert deliveries.rows == [{"id": 1}]
+
+
+def test_the_id_is_looked_at_after_the_signature():
+    deliveries = MemoryDeliveries()
+    webhook = hook(verify=GITHUB)
+    options = {"webhook": webhook, "secret": {"SIGNING": "shh"}.get}
+    headers = {"X-GitHub-Delivery": "1"}
+
+    assert receive(deliveries, b"{}", headers, **options).status == 401
+    assert not receive(
+        deliveries, b"{}", {**headers, **sign(GITHUB, "shh", b"{}", NOW, "")}, **options
+    ).is_repeat
+    assert receive(deliveries, b"{}", {**headers, **sign(GITHUB, "shh", b"{}", NOW, "")}, **options).is_repeat
+
+
+# -- what is kept of the address
+
+
+@pytest.mark.parametrize(
+    ("query", "kept"),
+    [
+        ("", ""),
+        ("a=1&b=%20", "a=1&b=%20"),
+        ("a=1&token=x&API_KEY=y&%74oken=z", "a=1&token=***&API_KEY=***&%74oken=***"),
+        ("flag&password", "flag&password=***"),
+    ],
+)
+def test_the_query_is_kept_without_credentials(query, kept):
+    deliveries = MemoryDeliveries()
+    asyncio.run(Ingest(deliveries).receive(hook(), TABLE, b"{}", {}, f"/orders?{query}"))
+
+    assert deliveries.batches[0][2][0].query == kept
+
+
+# -- rates and room
+
+
+def test_more_requests_than_the_rate_are_told_when_to_come_again():
+    clock = [0.0]
+
+    async def scene():
+        deliveries = MemoryDeliveries()
+        taken = Ingest(deliveries, clock_s=lambda: clock[0])
+        limited, other = hook(rate="2/m"), hook(name="Other")
+        answers = [await taken.receive(limited, TABLE, b"{}", {}) for _ in range(3)]
+        answers.append(await taken.receive(other, TABLE, b"{}", {}))
+        clock[0] = 30.0
+        answers += [await taken.receive(limited, TABLE, b"{}", {}) for _ in range(2)]
+        # Another rate counts from the beginning.
+        answers.append(await taken.receive(hook(rate="1/s"), TABLE, b"{}", {}))
+        return deliveries, answers
+
+    deliveries, answers = asyncio.run(scene())
+
+    assert [answer.status for answer in answers] == [200, 200, 429, 200, 200, 429, 200]
+    assert answers[2] == refusal(429, "rate", "more than 2/m requests come", retry_after_s=30)
+    assert deliveries.rejected == []
+
+
+class Body:
+    """A body that comes in parts, and counts how many were asked for."""
+
+    def __init__(self, part, parts=1):
+        self.read = 0
+        self._part = part
+        self._parts = parts
+
+    async def __aiter__(self):
+        for _ in range(self._parts):
+            self.read += 1
+            yield self._part
+
+
+def test_bodies_that_there_is_no_room_for_are_not_read(monkeypatch):
+    monkeypatch.setattr(ingest, "MOST_WAITING_BYTES", 100)
+
+    async def scene():
+        deliveries = MemoryDeliveries()
+        deliveries.gate = asyncio.Event()
+        taken = Ingest(deliveries)
+        first = asyncio.create_task(taken.receive(hook(), TABLE, b'"' + b"x" * 90 + b'"', {}))
+        await asyncio.sleep(0)
+        growing, late = Body(b" " * 50, 1000), Body(b" " * 50, 1000)
+        answers = [
+            await taken.receive_parts(hook(), TABLE, growing, {}, "/orders"),
+        ]
+        later = asyncio.create_task(taken.receive(hook(), TABLE, b"1" * 10, {}))
+        await asyncio.sleep(0)
+        answers.append(await taken.receive_parts(hook(), TABLE, late, {}, "/orders"))
+        deliveries.gate.set()
+        stored = await asyncio.gather(first, later)
+        return growing.read, late.read, answers, stored
+
+    growing, late, answers, stored = asyncio.run(scene())
+
+    assert (growing, late) == (2, 0)
+    assert answers == [refusal(429, "busy", "too many requests are waiting", retry_after_s=1)] * 2
+    assert [answer.status for answer in stored] == [200, 200]
+
+
+def test_what_lies_beyond_the_limit_of_a_body_is_never_read():
+    deliveries = MemoryDeliveries()
+    body = Body(b" " * 10, 1000)
+
+    answer = asyncio.run(
+        Ingest(deliveries).receive_parts(hook(max_body_bytes=25), TABLE, body, {}, "/orders")
+    )
+
+    assert (answer.status, body.read) == (413, 3)
+    ((_, kept, _),) = deliveries.rejected
+    assert (len(kept.body), kept.whole, kept.verdict) == (25, False, "unchecked")
+
+
+def test_a_thousand_large_bodies_at_once_take_no_more_memory_than_there_is_room_for(monkeypatch):
+    monkeypatch.setattr(ingest, "MOST_WAITING_BYTES", 8 * 1024 * 1024)
+
+    async def scene():
+        deliveries = MemoryDeliveries()
+        deliveries.gate = asyncio.Event()
+        taken = Ingest(deliveries)
+        large = b'"' + b"x" * 1024 * 1024 + b'"'
+        loads = [Body(large) for _ in range(1000)]
+        tasks = [
+            asyncio.create_task(taken.receive_parts(hook(max_body_bytes=2**21), TABLE, load, {}, "/orders"))
+            for load in loads
+        ]
+        await asyncio.sleep(0.1)
+        read = sum(load.read for load in loads)
+        deliveries.gate.set()
+        return read, [answer.status for answer in await asyncio.gather(*tasks)]
+
+    read, statuses = asyncio.run(scene())
+
+    assert read <= 9
+    assert {status: statuses.count(status) for status in set(statuses)} == {200: read, 429: 1000 - read}
+
+
+# -- replays
+
+
+def test_a_replay_asks_for_no_signature_and_no_new_id():
+    async def scene():
+        deliveries = MemoryDeliveries()
+        taken = Ingest(deliveries)
+        webhook = hook(verify=GITHUB, dedupe="body")
+        before = Received(
+            body=b"a=1", headers={"content-type": "application/x-www-form-urlencoded"}, verdict="verified"
+        )
+        return deliveries, [await taken.again(webhook, TABLE, 7, before) for _ in range(2)]
+
+    deliveries, answers = asyncio.run(scene())
+
+    assert answers == [Answer(status=200, body={"ok": True, "rows": 1})] * 2
+    assert deliveries.rows == [{"a": "1"}, {"a": "1"}]
+    assert [one.repeats for _, _, batch in deliveries.batches for one in batch] == [7, 7]
+
+
+def test_a_replay_of_what_still_can_not_be_read_is_rejected_again():
+    deliveries = MemoryDeliveries()
+
+    answer = asyncio.run(Ingest(deliveries).again(hook(), TABLE, 7, Received(body=b"{")))
+
+    assert answer.status == 400
+    ((_, kept, _),) = deliveries.rejected
+    assert kept.repeats == 7

@@ -31,3 +31,8 @@ def test_headers_never_break_an_answer():
     response = _answered(Answer(status=200, body="ok", headers={"Content-Length": "99", "x-a": "✓"}))
 
     assert (response.headers["content-length"], response.headers["x-a"]) == ("2", "?")
+
+
+def test_what_came_before_is_told_by_a_header():
+    assert _answered(Answer(status=200, body="ok", is_repeat=True)).headers["patterns-repeat"] == "true"
+    assert "patterns-repeat" not in _answered(Answer(status=200, body="ok")).headers

@@ -949,9 +949,84 @@ begin
     return _block.last;
 end $$;
 
+-- The same, without what came before: deliveries whose key was seen in the last seven days, or earlier among these,
+-- are not stored again. `_about[i]`: {"headers", "query", "verdict", "secret", "repeats", "answer"} of body i.
+-- Gives [{"delivery", "answer"}] in order; "answer" is what the first one was answered, null for what is stored.
+create or replace function patterns_os.ingest_v3(
+    _app int, _webhook text, _table int, _bodies bytea[], _about jsonb[], _keys bytea[], _counts int[], _columns text[],
+    _rows jsonb, _refused jsonb
+) returns jsonb
+language plpgsql security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set lock_timeout = '10s' as $$
+declare
+    _block record;
+    _ids bigint[];
+    _again bigint[] := '{}';  -- places of what came before
+begin
+    perform patterns_os.check_caller(_app);
+    -- All deliveries of a table stand in line here, so none misses the key of another.
+    perform 1 from patterns_os.tables t where t.id = _table and t.app = _app for no key update;
+    if not found then
+        raise exception 'table % is not of this app', _table using errcode = '42501';
+    end if;
+    select array_agg(nextval('patterns_os.deliveries_id_seq') order by n) into _ids
+    from generate_series(1, cardinality(_bodies)) n;
+    if array_length(array_remove(_keys, null), 1) > 0 then
+        with asked as (
+            select k.key, k.n from unnest(_keys) with ordinality k(key, n) where k.key is not null),
+        first as (
+            select distinct on (a.key) a.key, a.n from asked a order by a.key, a.n),
+        laid as (
+            insert into patterns_os.delivery_keys as d (app, webhook, key, delivery, answer)
+            select _app, _webhook, f.key, _ids[f.n], coalesce(_about[f.n] -> 'answer', '{}') from first f order by f.key
+            on conflict (app, webhook, key) do update
+                set delivery = excluded.delivery, answer = excluded.answer, repeats = 0, at = excluded.at
+                where d.at < clock_timestamp() - interval '7 days'
+            returning d.key)
+        select coalesce(array_agg(a.n), '{}') into _again from asked a
+        where not exists (select 1 from first f join laid l on l.key = f.key where f.n = a.n);
+    end if;
+    if _again <> '{}' then
+        update patterns_os.delivery_keys d set repeats = d.repeats + r.count
+        from (select _keys[n] as key, count(*)::int as count from unnest(_again) n group by 1) r
+        where d.app = _app and d.webhook = _webhook and d.key = r.key;
+        if cardinality(_again) < cardinality(_bodies) then
+            select coalesce(jsonb_agg(r.value order by r.n), '[]') into _rows
+            from (select c.n, c.count, sum(c.count) over (order by c.n) as upto from unnest(_counts) with ordinality c(count, n)) d
+            join jsonb_array_elements(_rows) with ordinality r(value, n) on r.n > d.upto - d.count and r.n <= d.upto
+            where d.n <> all (_again);
+        end if;
+        select coalesce(jsonb_agg(r.value), '[]') into _refused from jsonb_array_elements(_refused) r
+        where (r.value ->> 'delivery')::bigint <> all (_again);
+    end if;
+    if cardinality(_again) < cardinality(_bodies) then
+        select * into _block from patterns_os.write_block(_table, 'append', _columns, _rows, null, null, null, null, null);
+        insert into patterns_os.deliveries (id, app, webhook, status, reason, headers, query, verdict, secret, repeats, body, table_id, first_position, last_position)
+        overriding system value
+        select _ids[d.n], _app, _webhook, 'accepted',
+               case when d.held > 0 then format('%s of %s rows held: they do not fit the table', d.held, d.held + d.count) end,
+               coalesce(d.about -> 'headers', '{}'), coalesce(d.about ->> 'query', ''), coalesce(d.about ->> 'verdict', 'unchecked'),
+               d.about ->> 'secret', (d.about ->> 'repeats')::bigint, d.body, _table,
+               _block.last - _block.written + d.upto - d.count + 1, _block.last - _block.written + d.upto
+        from (select b.body, b.about, b.count, sum(b.count) over (order by b.n) as upto, b.n,
+                     (select count(*) from jsonb_array_elements(_refused) r where (r.value ->> 'delivery')::int = b.n) as held
+              from unnest(_bodies, _about, _counts) with ordinality b(body, about, count, n)
+              where b.n <> all (_again)) d;
+        if _refused <> '[]' then
+            perform patterns_os.hold_refused(_app, n.id, _table, 'delivery:' || _ids[(r.value ->> 'delivery')::int], null, jsonb_build_array(r.value))
+            from patterns_os.nodes n, jsonb_array_elements(_refused) r
+            where n.app = _app and n.name = _webhook;
+        end if;
+    end if;
+    return (
+        select jsonb_agg(jsonb_build_object('delivery', coalesce(d.delivery, i.id), 'answer', d.answer) order by i.n)
+        from unnest(_ids) with ordinality i(id, n)
+        left join patterns_os.delivery_keys d
+            on d.app = _app and d.webhook = _webhook and d.key = _keys[i.n] and i.n = any (_again));
+end $$;
+
 -- Takes away what nobody needs any more, a little at a time: rows of versions that were replaced more than ten
--- minutes ago and that no live run reads, logs and ended runs after seven days, deliveries after thirty.
--- Gives how many rows went; more may be left.
+-- minutes ago and that no live run reads, logs and ended runs after seven days, deliveries after thirty,
+-- their keys after seven. Gives how many rows went; more may be left.
 create or replace function patterns_os.collect_v1(_app int, _most int) returns bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -986,6 +1061,10 @@ begin
     _total := _total + _count;
     delete from patterns_os.deliveries where id in (
         select id from patterns_os.deliveries where app = _app and at < clock_timestamp() - interval '30 days' limit _most);
+    get diagnostics _count = row_count;
+    _total := _total + _count;
+    delete from patterns_os.delivery_keys where ctid = any (array(
+        select ctid from patterns_os.delivery_keys where app = _app and at < clock_timestamp() - interval '7 days' limit _most));
     get diagnostics _count = row_count;
     return _total + _count;
 end $$;
