@@ -13,9 +13,9 @@ from patterns_os.composition.authoring import configuration_of, node_secrets
 from patterns_os.composition.deploying import Proposal, apply
 from patterns_os.composition.running import Database
 from patterns_os.diagnostics import quote
-from patterns_os.errors import PermanentError, UsageError
+from patterns_os.errors import UsageError
 from patterns_os.plan.compile import Compiled
-from patterns_os.plan.diff import PlanDiff
+from patterns_os.plan.diff import PlanDiff, refused_rename
 from patterns_os.plan.effects import rows_of
 from patterns_os.plan.render import explain_diff, render_diff
 from patterns_os.plan.spec import Plan
@@ -47,12 +47,7 @@ def refuse_renames(diff: PlanDiff) -> None:
         PermanentError: One does (`node-renamed`).
     """
     for old, new in diff.renames.items():
-        raise PermanentError(
-            f"Node {quote(old)} is gone and node {quote(new)} is new with the same work: it would start at the "
-            "beginning of its tables",
-            code="node-renamed",
-            hint=f"patterns rename {old} {new} (keeps its place), or patterns rename --forget {old} (it is new)",
-        )
+        raise refused_rename(old, new, is_back=new in diff.returning)
 
 
 def refuse_while_developing(app: Path) -> Holder | None:

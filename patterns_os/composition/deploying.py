@@ -9,7 +9,7 @@ from patterns_os.adapters.postgres.wakeups import notify
 from patterns_os.composition.running import Database, deploy, source_contents
 from patterns_os.errors import PermanentError, TemporaryError
 from patterns_os.plan.compile import Compiled
-from patterns_os.plan.diff import PlanDiff, diff_plans
+from patterns_os.plan.diff import PlanDiff, diff_plans, likely_renames
 from patterns_os.plan.downstream import ColumnUses, column_uses
 from patterns_os.plan.facts import DeployedFacts
 from patterns_os.plan.file import PlanFile
@@ -24,12 +24,16 @@ class Proposal:
     Attributes:
         sources: Bytes of the plan's source files by their hash.
         uses: Which columns its nodes are seen to ask for.
+        renamed: Old node name → new one of nodes that keep their place.
+        forgotten: Nodes that are gone, whatever looks like them.
     """
 
     plan: Plan
     sources: Mapping[str, bytes] = field(repr=False)
     diff: PlanDiff
     uses: ColumnUses = field(default_factory=dict, repr=False)
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    forgotten: tuple[str, ...] = ()
 
     @property
     def file(self) -> PlanFile:
@@ -111,8 +115,13 @@ def propose_version(wanted: DeployedVersion, database: Database) -> Proposal:
         )
     before, facts = _deployed(database, wanted.plan.app, None)
     contents = {**(before.sources if before else {}), **wanted.sources}
-    diff = diff_plans(before.plan if before else None, wanted.plan, facts, contents=contents)
-    return Proposal(plan=wanted.plan, sources=wanted.sources, diff=diff)
+    active = before.plan if before else None
+    # What was deployed keeps its name for ever, unless it was renamed since: who is not known any more was.
+    likely = likely_renames(active, wanted.plan) if active else {}
+    renamed = {old: new for old, new in likely.items() if new not in facts.nodes}
+    forgotten = tuple(old for old in likely if old not in renamed)
+    diff = diff_plans(active, wanted.plan, facts, contents=contents, renamed=renamed, forgotten=forgotten)
+    return Proposal(plan=wanted.plan, sources=wanted.sources, diff=diff, renamed=renamed, forgotten=forgotten)
 
 
 def apply(app: Path, database: Database, proposal: Proposal, *, how: str) -> Deployment:
@@ -126,6 +135,8 @@ def apply(app: Path, database: Database, proposal: Proposal, *, how: str) -> Dep
         app,
         database,
         proposal.plan,
+        renamed=proposal.renamed,
+        forgotten=proposal.forgotten,
         sources=proposal.sources,
         expected=proposal.diff.expected,
         drop=tuple(proposal.diff.dropped),

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from patterns_os.diagnostics import did_you_mean, quote
-from patterns_os.errors import UsageError
+from patterns_os.errors import PermanentError, UsageError
 from patterns_os.plan.differences import (
     LOOKS,
     READERS,
@@ -98,6 +98,7 @@ class PlanDiff:
         affected: Nodes that feel a change upstream.
         running: Names of nodes that are due as soon as the plan is active and that a change concerns, sorted.
         renames: Old node name → new one of what looks renamed and of which nobody has said what it is.
+        returning: Nodes that an earlier version had and the active one has not: they go on where they were then.
         dropped: Tables whose rows are deleted, asked for by name, with what they hold.
         expected: What must still be so when the plan is applied.
     """
@@ -109,6 +110,7 @@ class PlanDiff:
     affected: tuple[Affected, ...] = ()
     running: tuple[str, ...] = ()
     renames: Mapping[str, str] = field(default_factory=dict)
+    returning: tuple[str, ...] = ()
     dropped: Mapping[str, int] = field(default_factory=dict)
     expected: Expected = field(default_factory=Expected)
 
@@ -138,6 +140,7 @@ class PlanDiff:
             "affected": [found.to_data() for found in self.affected],
             "running": list(self.running),
             "renames": dict(self.renames),
+            "returning": list(self.returning),
             "dropped": dict(self.dropped),
             "expected": self.expected.to_data(),
             "summary": summary(self),
@@ -153,6 +156,7 @@ def diff_plans(
     uses: ColumnUses | None = None,
     drop: Collection[str] = (),
     renamed: Mapping[str, str] | None = None,
+    forgotten: Collection[str] = (),
 ) -> PlanDiff:
     """Give what deploying `after` over `before` would change.
 
@@ -164,15 +168,23 @@ def diff_plans(
         uses: Which columns nodes are seen to ask for, from `column_uses`.
         drop: Tables to delete with all rows, none of which the plan may have.
         renamed: Old node name → new one of nodes that keep their place.
+        forgotten: Nodes that are gone, whatever looks like them.
 
     Raises:
         UsageError: A table to be dropped is part of the app (`table-in-use`) or not there (`unknown-table`).
     """
-    world = facts or DeployedFacts()
-    old = _renamed(before, renamed or {})
+    names = renamed or {}
+    world = _renamed_facts(facts or DeployedFacts(), names)
+    old = _renamed(before, names)
     _refuse_drops(after, world, drop)
     comparison = _Comparison(
-        old or Plan(app=after.app), after, world, contents or {}, uses or {}, frozenset(drop)
+        old or Plan(app=after.app),
+        after,
+        world,
+        contents or {},
+        uses or {},
+        frozenset(drop),
+        {new: old for old, new in names.items()},
     )
     changes = tuple(comparison.changes())
     return PlanDiff(
@@ -182,7 +194,8 @@ def diff_plans(
         changes=changes,
         affected=_affected(after, changes),
         running=tuple(_running(after, changes, world, is_new=before != after)),
-        renames=likely_renames(old, after) if old is not None else {},
+        renames={} if old is None else _undecided(old, after, forgotten),
+        returning=tuple(sorted(world.nodes.keys() & {node.name for node in after.nodes} - _names_of(old))),
         dropped={name: world.tables[name].rows for name in sorted(drop)},
         expected=_expected(changes, world, drop),
     )
@@ -206,6 +219,23 @@ def likely_renames(before: Plan, after: Plan) -> dict[str, str]:
         if match is not None:
             found[old.name] = match.name
     return found
+
+
+def refused_rename(old: str, new: str, *, is_back: bool) -> PermanentError:
+    """Give the error for what looks renamed and of which nobody has said what it is."""
+    gone = f"Node {quote(old)} is gone and node {quote(new)}"
+    forget = f"patterns rename --forget {old}"
+    if is_back:
+        return PermanentError(
+            f"{gone} is back with the same work: it would go on where it was when it was last deployed",
+            code="node-renamed",
+            hint=f"{forget} (it shall)",
+        )
+    return PermanentError(
+        f"{gone} is new with the same work: it would start at the beginning of its tables",
+        code="node-renamed",
+        hint=f"patterns rename {old} {new} (keeps its place), or {forget} (it is new)",
+    )
 
 
 def summary(diff: PlanDiff) -> str:
@@ -232,6 +262,7 @@ class _Comparison:
     contents: Contents
     uses: ColumnUses
     drop: frozenset[str]
+    old_names: Mapping[str, str]
 
     def changes(self) -> Iterator[Change]:
         """Compare all parts of two plans, those without words of their own too."""
@@ -275,6 +306,8 @@ class _Comparison:
 
     def _changed_node(self, was: PlannedNode, now: PlannedNode, models: set[str]) -> Iterator[Change]:
         details = [self._with_other_writers(one) for one in node_details(was, now, self.contents)]
+        if now.name in self.old_names:
+            details.insert(0, Detail(why="name", text=f"name: {self.old_names[now.name]} → {now.name}"))
         details += [
             Detail(why="model", text=f"model {quote(name)} is another one")
             for name in sorted(models & set(was.models) & set(now.models))
@@ -376,7 +409,9 @@ class _Comparison:
             yield with_victims(detail, self.after, self.uses, apart_from=self._new_parts | {node})
 
 
-_SAME_WORK = frozenset({LOOKS, "retries", "timeout", "on-error", "isolation", "start", "trigger", "secret"})
+_SAME_WORK = frozenset(
+    {LOOKS, "name", "retries", "timeout", "on-error", "isolation", "start", "trigger", "secret"}
+)
 _KNOWN_KINDS = frozenset({"app", "nodes", "tables", "webhooks", "files", "models", "toolchain"})
 
 
@@ -386,6 +421,23 @@ def _renamed(before: Plan | None, renamed: Mapping[str, str]) -> Plan | None:
         return before
     nodes = [node.model_copy(update={"name": renamed.get(node.name, node.name)}) for node in before.nodes]
     return before.model_copy(update={"nodes": tuple(nodes)})
+
+
+def _undecided(before: Plan, after: Plan, forgotten: Collection[str]) -> dict[str, str]:
+    return {old: new for old, new in likely_renames(before, after).items() if old not in forgotten}
+
+
+def _names_of(plan: Plan | None) -> set[str]:
+    return {node.name for node in plan.nodes} if plan is not None else set()
+
+
+def _renamed_facts(facts: DeployedFacts, renamed: Mapping[str, str]) -> DeployedFacts:
+    """Give the facts as if the nodes had their new names."""
+    if not renamed:
+        return facts
+    nodes = {renamed.get(name, name): found for name, found in facts.nodes.items()}
+    consumers = {(renamed.get(node, node), table): found for (node, table), found in facts.consumers.items()}
+    return replace(facts, nodes=nodes, consumers=consumers)
 
 
 def _refuse_drops(after: Plan, facts: DeployedFacts, drop: Iterable[str]) -> None:

@@ -23,7 +23,9 @@ def render_diff(diff: PlanDiff, style: Style = lambda text, _: text) -> str:
         blocks.append("\n".join([heading, *lines]))
     if diff.affected:
         blocks.append("\n".join(["Downstream", *_affected_lines(diff.affected, style)]))
-    blocks += [_rename_text(old, new, style) for old, new in diff.renames.items()]
+    blocks += [
+        _rename_text(old, new, style, is_back=new in diff.returning) for old, new in diff.renames.items()
+    ]
     return "\n\n".join([*blocks, summary(diff)])
 
 
@@ -100,14 +102,19 @@ def _steps(way: tuple[str, ...]) -> str:
     return " → ".join(name for name, before in zip(way, ("", *way), strict=False) if name != before)
 
 
-def _rename_text(old: str, new: str, style: Style) -> str:
+def _rename_text(old: str, new: str, style: Style, *, is_back: bool) -> str:
+    how = "is back" if is_back else "is new"
     said = (
-        f"{quote(old)} is gone and {quote(new)} is new with the same work. Say which it is before you deploy:"
+        f"{quote(old)} is gone and {quote(new)} {how} with the same work. Say which it is before you deploy:"
     )
-    choices = [
-        f"  patterns rename {_word(old)} {_word(new)}    it keeps its place",
-        f"  patterns rename --forget {_word(old)}    {quote(new)} is new, and starts at the beginning",
-    ]
+    forget = f"  patterns rename --forget {_word(old)}    {quote(new)}"
+    if is_back:
+        choices = [f"{forget} goes on where it was when it was last deployed"]
+    else:
+        choices = [
+            f"  patterns rename {_word(old)} {_word(new)}    it keeps its place",
+            f"{forget} is new, and starts at the beginning",
+        ]
     return "\n".join([style(said, "bad"), *choices])
 
 

@@ -21,7 +21,7 @@ from patterns_os.adapters.postgres.versions import PLAN_OF_APP, read_watched
 from patterns_os.diagnostics import did_you_mean
 from patterns_os.errors import PermanentError, TemporaryError, UsageError
 from patterns_os.plan.circles import bounds_of_circles
-from patterns_os.plan.diff import likely_renames
+from patterns_os.plan.diff import likely_renames, refused_rename
 from patterns_os.plan.effects import joined
 from patterns_os.plan.facts import Expected
 from patterns_os.plan.spec import Plan, PlannedCron
@@ -276,12 +276,7 @@ def _refuse_renames(
     for old, new in likely_renames(before, plan).items():
         if renamed.get(old) == new or old in forgotten:
             continue
-        raise PermanentError(
-            f'Node "{old}" is gone and node "{new}" is new with the same work: it would start at the '
-            "beginning of its tables",
-            code="node-renamed",
-            hint=f"patterns rename {old} {new} (keeps its place), or patterns rename --forget {old} (it is new)",
-        )
+        raise refused_rename(old, new, is_back=new in known)
 
 
 def _lay_tables(connection: psycopg.Connection[DictRow], app: int, plan: Plan) -> dict[str, int]:

@@ -240,6 +240,32 @@ def test_what_looks_renamed_stops_plan_and_deploy(app: Path, capsys: pytest.Capt
     assert data(capsys, "plan")["empty"]
 
 
+def test_a_rollback_takes_a_rename_back(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    printed(capsys, "deploy", "--yes")
+    printed(capsys, "webhook", "test", "--data", '{"i": 1}')
+    (app / "copy.py").rename(app / "clone.py")
+    (app / "manifest.json").write_text(json.dumps(MANIFEST | {"scripts": [{"file": "clone.py"}]}))
+    printed(capsys, "rename", "copy", "clone")
+
+    told = printed(capsys, "rollback", "--yes")
+
+    assert "name: clone → copy" in told
+    assert 'goes on where it was in "orders": no row waits' in told
+    assert 'waits for new rows: "orders"' in printed(capsys, "why", "copy")
+
+
+def test_a_node_that_was_left_behind_comes_back_where_it_was(
+    app: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed(capsys, "deploy", "--yes")
+    printed(capsys, "webhook", "test", "--data", '{"i": 1}')
+    (app / "copy.py").rename(app / "clone.py")
+    (app / "manifest.json").write_text(json.dumps(MANIFEST | {"scripts": [{"file": "clone.py"}]}))
+    printed(capsys, "rename", "--forget", "copy")
+
+    assert 'goes on where it was in "orders": no row waits' in printed(capsys, "rollback", "--yes")
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [

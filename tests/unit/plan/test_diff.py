@@ -614,6 +614,41 @@ def test_what_looks_renamed_stops_the_plan():
         '  patterns rename --forget old    "new" is new, and starts at the beginning'
     )
     assert diff_plans(before, after, renamed={"old": "new"}).renames == {}
+    assert diff_plans(before, after, forgotten=["old"]).renames == {}
+
+
+def test_a_node_that_comes_back_is_not_said_to_start_at_the_beginning():
+    before, after = shop(streaming("now", "orders", "out")), shop(streaming("then", "orders", "out"))
+    facts = DeployedFacts(
+        deployment=2,
+        nodes={"now": NodeFacts(), "then": NodeFacts(retired=True)},
+        consumers={
+            ("now", "orders"): ConsumerFacts(),
+            ("then", "orders"): ConsumerFacts(active=False, waiting=3, is_new=True),
+        },
+    )
+    diff = diff_plans(before, after, facts)
+
+    assert (diff.renames, diff.returning) == ({"now": "then"}, ("then",))
+    assert render_diff(diff).split("\n\n")[-2] == (
+        '"now" is gone and "then" is back with the same work. Say which it is before you deploy:\n'
+        '  patterns rename --forget now    "then" goes on where it was when it was last deployed'
+    )
+    assert '      → goes on where it was in "orders": 3 rows wait' in texts(before, after, facts=facts)
+
+
+def test_a_renamed_node_keeps_its_place_and_that_is_said():
+    before, after = shop(streaming("old", "orders", "out")), shop(streaming("new", "orders", "out"))
+    facts = DeployedFacts(
+        deployment=1,
+        tables={"orders": TableFacts(rows=5, watermark=5)},
+        nodes={"old": NodeFacts()},
+        consumers={("old", "orders"): ConsumerFacts()},
+    )
+    (change,) = diff_plans(before, after, facts, renamed={"old": "new"}).changes
+
+    assert [detail.text for detail in change.details] == ["name: old → new", "file: old.py → new.py"]
+    assert [effect.text for effect in change.effects] == ['goes on where it was in "orders": no row waits']
 
 
 def test_a_table_of_the_app_is_not_dropped():
