@@ -18,6 +18,7 @@ from patterns_os.graph.python_objects import (
     items_of,
     merge,
 )
+from patterns_os.graph.python_reach import Reach
 from patterns_os.graph.python_values import (
     DEPENDS_ON_ITSELF,
     MOST_CASES,
@@ -108,16 +109,28 @@ class Routines(Engine):
             return self._enter(routine, Given(NOBODY), is_unknown=True)
 
     def follow_uncalled(self) -> None:
-        """Follow the methods and functions that nothing was seen to call, and those that they define in turn."""
-        routines = classes = 0
-        while routines < len(self.routines) or classes < len(self.classes):
-            while classes < len(self.classes):
-                self._instantiate(self.classes[classes])
-                classes += 1
-            for routine in self.routines[routines:]:
-                routines += 1
-                if routine.node not in self.entered:
-                    self.call_unknown(self._with_object(routine))
+        """Follow what nothing was seen to call and can be called, and what that defines in turn."""
+        trees = [module.tree for module in self.modules.values()]
+        reach = Reach(trees[0])
+        waiting: list[Class | Routine] = []
+        classes = routines = 0
+        is_moving = True
+        while is_moving:
+            waiting += [*self.classes[classes:], *self.routines[routines:]]
+            classes, routines = len(self.classes), len(self.routines)
+            if len(trees) > 1:
+                reach.look_at((*trees, *self.entered))
+            found = [part for part in waiting if _is_reached(reach, part)]
+            waiting = [part for part in waiting if not _is_reached(reach, part)]
+            for part in found:
+                self._follow_part(part)
+            is_moving = bool(found)
+
+    def _follow_part(self, part: Class | Routine) -> None:
+        if isinstance(part, Class):
+            self._instantiate(part)
+        elif part.node not in self.entered:
+            self.call_unknown(self._with_object(part))
 
     def bound(self, found: Value, to: Value, owner: Value | None = None) -> Value:
         """Give what `x.name` is where the class of x has this under the name."""
@@ -334,6 +347,10 @@ def _folded(text: str, name: str, case: Sequence[Value], keywords: Sequence[str]
 
 def _first_reason(values: Sequence[Value]) -> str | None:
     return next((part.reason for value in values for part in each(value) if isinstance(part, Opaque)), None)
+
+
+def _is_reached(reach: Reach, part: Class | Routine) -> bool:
+    return reach.has(part) if isinstance(part, Class) else reach.reaches(part)
 
 
 def is_object(value: Value) -> bool:
