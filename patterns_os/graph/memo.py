@@ -37,21 +37,22 @@ class Forgetful:
 
 
 class Stored(Sequence[Item], Generic[Item]):
-    """A sequence that is unpickled when it is first looked at: most compiles never look at most columns."""
+    """A sequence that is unpickled each time it is looked at.
 
-    __slots__ = ("_bytes", "_items")
+    Most compiles never look at most columns, those that do look once, and as objects they are ten times as large.
+    """
 
-    def __init__(self, pickled: bytes, items: tuple[Item, ...] | None = None) -> None:
+    __slots__ = ("_bytes",)
+
+    def __init__(self, pickled: bytes) -> None:
         self._bytes = pickled
-        self._items = items
 
     @classmethod
     def of(cls, items: Sequence[Item]) -> "Sequence[Item]":
         """Give the items in stored form; none and stored ones stay as they are."""
         if isinstance(items, Stored) or not items:
             return items
-        known = tuple(items)
-        return cls(pickle.dumps(known, pickle.HIGHEST_PROTOCOL), known)
+        return cls(pickle.dumps(tuple(items), pickle.HIGHEST_PROTOCOL))
 
     @property
     def pickled(self) -> bytes:
@@ -95,9 +96,8 @@ class Stored(Sequence[Item], Generic[Item]):
         return repr(self._all())
 
     def _all(self) -> tuple[Item, ...]:
-        if self._items is None:
-            self._items = pickle.loads(self._bytes)  # noqa: S301 - what `of` made, here or in an earlier run
-        return self._items
+        items: tuple[Item, ...] = pickle.loads(self._bytes)  # noqa: S301 - what `of` made, here or in an earlier run
+        return items
 
 
 class WatchedSources(Sources):

@@ -15,7 +15,7 @@ from patterns_os.graph.sql_text import POSTGRES
 PARSER_ERRORS = (SqlglotError, ValueError, TypeError, AttributeError, IndexError, KeyError, AssertionError)
 """What the parser raises: its own errors, and those of its inside for some broken texts."""
 
-_KEPT, _MOST_ERRORS = 512, 1_000
+_KEPT, _MOST_ERRORS = 8, 1_000
 _MISSING = re.compile(r"Required keyword: '\w+' missing for <class '[\w.]+?(\w+)'>")
 _TOO_MANY = "The number of provided arguments"
 _WITH_SYNTAX = (exp.Binary, exp.Case, exp.Cast, exp.Connector, exp.Exists, exp.If, exp.Extract)

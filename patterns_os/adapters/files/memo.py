@@ -13,19 +13,25 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import NoReturn
 
 from patterns_os.settings import CACHE_VARIABLE
 
-_FORM = 1
+Entry = tuple[str, tuple[int, bytes]]
+
+_FORM = 2
 """Changes when files of before can't be read any more."""
 
 _GENERATIONS = 10
 """So many writings an answer stays that nobody asks for: until the branch or the manifest of before is back."""
+
+_PIECE = 1_000
+"""So many answers are written at once."""
 
 _LONGEST_UNUSED_S = 60 * 86400
 
@@ -87,7 +93,7 @@ class FileMemo:
             now = self._generation + 1
             kept = {key: entry for key, entry in self._kept.items() if now - entry[0] < _GENERATIONS}
             kept |= {key: (now, answer) for key, answer in self._used.items()}
-            self._write(marshal.dumps((_FORM, self._program, now, kept)))
+            self._write(now, kept)
 
     def _forget_others(self) -> None:
         """Delete the memos of apps that nobody has compiled for long; most of them are not there any more."""
@@ -96,15 +102,24 @@ class FileMemo:
             if entry.is_file(follow_symlinks=False) and entry.stat().st_mtime < oldest:
                 Path(entry.path).unlink(missing_ok=True)
 
-    def _write(self, content: bytes) -> None:
+    def _write(self, generation: int, kept: dict[str, tuple[int, bytes]]) -> None:
         handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".memo-")
         try:
             with open(handle, "wb") as opened:  # noqa: PTH123 - the handle that mkstemp made, owner only
-                opened.write(content)
+                marshal.dump((_FORM, self._program, generation), opened)
+                # In pieces: all of a large app's at once would double what the program needs of memory.
+                for piece in _batched(kept.items()):
+                    marshal.dump(dict(piece), opened)
             Path(name).replace(self._path)
         except OSError:
             Path(name).unlink(missing_ok=True)
             raise
+
+
+def _batched(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    rest = iter(entries)
+    while piece := list(islice(rest, _PIECE)):
+        yield piece
 
 
 def share(memo: FileMemo, work: Sequence[Callable[[], object]]) -> None:
@@ -133,7 +148,7 @@ def share(memo: FileMemo, work: Sequence[Callable[[], object]]) -> None:
 def rare_collection() -> Iterator[None]:
     """Look for cycles of garbage less often, and put the usual way back at the end."""
     usual = gc.get_threshold()
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(30_000, 10, 10)
     try:
         yield
     finally:
@@ -192,12 +207,17 @@ def _program() -> str:
 
 
 def _read(path: Path, program: str) -> tuple[int, dict[str, tuple[int, bytes]]]:
+    kept: dict[str, tuple[int, bytes]] = {}
     try:
         with path.open("rb") as opened:
             found = os.fstat(opened.fileno())
             if found.st_uid != os.getuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
                 return 0, {}
-            form, made_by, generation, kept = marshal.load(opened)  # noqa: S302 - the user's own file, see above
+            form, made_by, generation = marshal.load(opened)  # noqa: S302 - the user's own file, see above
+            if (form, made_by) != (_FORM, program):
+                return 0, {}
+            while opened.tell() < found.st_size:
+                kept |= marshal.load(opened)  # noqa: S302 - the same
     except (OSError, ValueError, EOFError, TypeError):
         return 0, {}
-    return (generation, kept) if form == _FORM and made_by == program else (0, {})
+    return generation, kept

@@ -40,7 +40,7 @@ def test_another_program_starts_afresh(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"rubbish", marshal.dumps(7), marshal.dumps((1, "p", 3)), b"\xff" * 100]
+    "content", [b"", b"rubbish", marshal.dumps(7), marshal.dumps((2, "p", 3)) + marshal.dumps(7), b"\xff" * 100]
 )
 def test_a_broken_file_counts_as_empty(tmp_path, content):
     (tmp_path / "memo").write_bytes(content)
