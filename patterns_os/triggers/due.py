@@ -16,6 +16,8 @@ State = Literal[
 _Cause = tuple[State, str, str | None]
 
 _RESTING = frozenset({"paused", "stopped"})
+# In these nothing else is wrong: what is set aside is the thing to say.
+_QUIET = frozenset({"waiting", "cron", "manual"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +162,9 @@ def is_due(facts: NodeFacts) -> bool:
 def explain(facts: NodeFacts) -> Explanation:
     """Say in one line why the node runs, waits or fails, with a few lines more."""
     state, cause, hint = _cause(facts)
+    if facts.held and state in _QUIET:
+        cause = f"{cause}; {_count(facts.held, 'record')} set aside"
+        hint = hint or "patterns held list"
     return Explanation(
         node=facts.node,
         state=state,
@@ -215,7 +220,12 @@ def _occupied(facts: NodeFacts) -> _Cause | None:
         return None
     began = facts.lane.claimed_at
     since = "" if began is None else f" since {length(_seconds(facts, began))}"
-    return "running", f"running{since}: run {facts.lane.run}", f"patterns logs {_word(facts.node)} -f"
+    holder = ""
+    if facts.lane.launcher is not None:
+        alone = "" if facts.served_by else "; nothing runs the app here now"
+        holder = f", held by launcher {facts.lane.launcher}{alone}"
+    cause = f"running{since}: run {facts.lane.run}{holder}"
+    return "running", cause, f"patterns logs {_word(facts.node)} -f"
 
 
 def _resting(facts: NodeFacts) -> _Cause | None:

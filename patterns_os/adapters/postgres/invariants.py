@@ -42,10 +42,34 @@ _TICKS = """
     where a.id = %(app)s and jsonb_typeof(planned -> 'cron') = 'object' and not exists (
         select 1 from patterns_os.schedules s where s.node = n.id) order by 1
 """
+_LEASES = """
+    select format('run %s of node "%s" is held by launcher "%s", which %s', r.id, n.name, l.launcher,
+                  case when w.id is null then 'nobody knows' else 'has ended' end) as offending
+    from patterns_os.lanes l join patterns_os.nodes n on n.id = l.node join patterns_os.runs r on r.id = l.run
+    left join patterns_os.launchers w on w.id = l.launcher
+    where n.app = %(app)s and r.state = 'running' and (w.id is null or w.ended_at is not null) order by 1
+"""
+_REQUESTS = """
+    select format('request %s (%s) of node "%s" is running, and no run is its own', q.id, q.kind, n.name) as offending
+    from patterns_os.requests q join patterns_os.nodes n on n.id = q.node
+    where q.app = %(app)s and q.state = 'running' and not exists (
+        select 1 from patterns_os.lanes l join patterns_os.runs r on r.id = l.run
+        where l.node = q.node and r.request = q.id and r.state = 'running') order by q.id
+"""
+_HELD = """
+    select format('held record %s of node "%s" is at position %s of table "%s", and the cursor at %s',
+                  h.id, n.name, h.position, t.name, i.cursor) as offending
+    from patterns_os.held h join patterns_os.nodes n on n.id = h.node join patterns_os.tables t on t.id = h.table_id
+    join patterns_os.inputs i on i.node = h.node and i.table_id = h.table_id and i.stream = h.stream
+    where h.app = %(app)s and i.access = 'stream' and h.position > i.cursor order by h.id
+"""
 _QUESTIONS = (
     ("blocks", "The blocks of each table's commits tile (0, watermark], without gap or overlap.", _TILES),
     ("cursors", "No cursor is past the watermark of its table.", _CURSORS),
     ("lanes", "Every run that is running owns its lane.", _RUNS),
+    ("leases", "Every run that is running is held by a launcher that is known and has not ended.", _LEASES),
+    ("requests", "Every request that is running has its run.", _REQUESTS),
+    ("held", "No record is set aside that its node has not gone past: none is delivered twice.", _HELD),
     ("ticks", "Every node with a cron has a next tick.", _TICKS),
 )
 

@@ -129,15 +129,26 @@ class PostgresReports:
 
     # -- runs, logs, held records, positions
 
+    def run(self, number: int) -> RunReport:
+        """Give one run.
+
+        Raises:
+            UsageError: There is none, or it is not kept any more (`unknown-run`).
+        """
+        rows = self._rows(_RUNS + sql.SQL("where r.app = %s and r.id = %s"), (self.app, number))
+        if not rows:
+            raise UsageError(
+                f"No run has the number {number}, or its record is not kept any more: that is seven days",
+                code="unknown-run",
+                hint="patterns runs",
+            )
+        return RunReport(**rows[0])
+
     def runs(self, *, node: str | None = None, state: str | None = None, limit: int = 20) -> list[RunReport]:
         """Give the newest runs, the newest last."""
         rows = self._rows(
-            sql.SQL(
-                "select r.id as run, n.name as node, r.reason, r.state, r.attempt, r.rows_in, r.rows_out, "
-                "r.claimed_at, r.ended_at, r.launcher, v.hash as version, r.error, extract(epoch from "
-                "coalesce(r.ended_at, clock_timestamp()) - r.claimed_at)::float8 as seconds "
-                "from patterns_os.runs r join patterns_os.nodes n on n.id = r.node "
-                "join patterns_os.versions v on v.id = r.version "
+            _RUNS
+            + sql.SQL(
                 "where r.app = %s and (%s::text is null or n.name = %s) "
                 "and (%s::text is null or r.state = %s) order by r.id desc limit %s"
             ),
@@ -355,6 +366,13 @@ def open_reports(conninfo: str, app: str) -> Iterator[PostgresReports | None]:
 _APP = (
     "select a.id, a.schema_name, a.role_name, v.plan from patterns_os.apps a "
     "left join patterns_os.versions v on v.id = a.active where a.name = %s"
+)
+_RUNS = sql.SQL(
+    "select r.id as run, n.name as node, r.reason, r.state, r.attempt, r.rows_in, r.rows_out, "
+    "r.claimed_at, r.ended_at, r.launcher, v.hash as version, r.error, extract(epoch from "
+    "coalesce(r.ended_at, clock_timestamp()) - r.claimed_at)::float8 as seconds "
+    "from patterns_os.runs r join patterns_os.nodes n on n.id = r.node "
+    "join patterns_os.versions v on v.id = r.version "
 )
 _TABLES = (
     "select t.id as number, t.name, h.last as watermark, h.version, nullif(h.at, '-infinity') as written_at, "

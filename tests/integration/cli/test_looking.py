@@ -104,3 +104,48 @@ def test_a_row_is_told_from_the_command_line(app: Path, capsys: pytest.CaptureFi
     assert (data["written"]["run"]["node"], data["state"], data["deliveries"]) == ("greet", "there", [])
     assert run(["row", "greetings", "nonsense"]) == 2
     assert 'error[row-id] "nonsense" is no patterns_id' in capsys.readouterr().err
+
+
+def test_why_takes_a_node_a_run_a_table_and_a_row(app: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(["trigger", "greet"])
+    capsys.readouterr()
+    first = json.loads(printed(capsys, "table", "data", "greetings", "--json"))[0]["patterns_id"]
+
+    assert printed(capsys, "why", "greet.py").startswith("greet: runs only when asked")
+    for spelling in ("1", "r_1", "run 1"):
+        assert printed(capsys, "why", spelling).startswith("run 1: done ")
+    assert printed(capsys, "why", "greetings").split(" ago")[1].startswith("; no node reads it\n")
+    assert printed(capsys, "why", "greetings", first).startswith(
+        f'row {first}: written by run 1 of node "greet" (manual, attempt 1, version '
+    )
+    assert json.loads(printed(capsys, "why", "greetings", "--json"))["kind"] == "table"
+    assert json.loads(printed(capsys, "why", "--json"))[0]["state"] == "manual"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            "greetins",
+            (
+                'error[unknown-name] No node, table or run has the name "greetins"; known nodes: "greet"; '
+                'known tables: "greetings"\n  hint: did you mean "greetings"?\n'
+            ),
+        ),
+        (
+            "99",
+            (
+                "error[unknown-run] No run has the number 99, or its record is not kept any more: that is seven "
+                "days\n  hint: patterns runs\n"
+            ),
+        ),
+    ],
+)
+def test_why_names_what_it_knows(
+    app: Path, capsys: pytest.CaptureFixture[str], given: str, message: str
+) -> None:
+    run(["trigger", "greet"])
+    capsys.readouterr()
+
+    assert run(["why", given]) == 2
+    assert capsys.readouterr().err == message

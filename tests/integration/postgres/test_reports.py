@@ -245,7 +245,9 @@ class TestFacts:
 
         told = explain(reports.node_facts("copy"))
 
-        assert told.cause == f"running since 0.0 s: run {claim['run']}"
+        assert told.cause == (
+            f"running since 0.0 s: run {claim['run']}, held by launcher me; nothing runs the app here now"
+        )
         assert "launcher me" in told.details
 
     def test_a_request_makes_a_node_run(self, hands: Any, reports: PostgresReports, database: str) -> None:
@@ -294,6 +296,35 @@ BROKEN = {
         "update patterns_os.lanes set run = 7",
         'the lane of node "copy" has run 7, which is not running',
     ),
+    "leases": (
+        (
+            "with made as (insert into patterns_os.runs "
+            "  (app, node, lane, version, reason, attempt, token, launcher, inputs) "
+            "  select a.id, n.id, 0, a.active, 'rows', 1, 1, 'ghost', '[]' "
+            "  from patterns_os.apps a join patterns_os.nodes n on n.app = a.id returning id) "
+            "update patterns_os.lanes set run = made.id, launcher = 'ghost' from made"
+        ),
+        'run 1 of node "copy" is held by launcher "ghost", which nobody knows',
+    ),
+    "requests": (
+        (
+            "insert into patterns_os.requests (app, node, kind, key, state) "
+            "select app, id, 'manual', 'k', 'running' from patterns_os.nodes"
+        ),
+        'request 1 (manual) of node "copy" is running, and no run is its own',
+    ),
+    "held": (
+        (
+            "insert into patterns_os.held (app, node, table_id, position, why, content) "
+            "select n.app, n.id, t.id, 4, 'dead', '{}' from patterns_os.nodes n "
+            "join patterns_os.tables t on t.name = 'src'"
+        ),
+        'held record 1 of node "copy" is at position 4 of table "src", and the cursor at 0',
+    ),
+    "ticks": (
+        "update patterns_os.versions set plan = jsonb_set(plan, '{nodes,0,cron}', '{}')",
+        'node "copy" has a cron and no next tick',
+    ),
     "rows": (
         "update app_try_data.src set patterns_position = 8, patterns_id = 'x' where patterns_position = 5",
         'table "src": row x at position 8',
@@ -309,8 +340,17 @@ class TestInvariants:
 
         checks = check_invariants(database, reports.app)
 
-        assert [check.name for check in checks] == ["blocks", "cursors", "lanes", "ticks", "rows"]
-        assert [check.offending for check in checks] == [()] * 5
+        assert [check.name for check in checks] == [
+            "blocks",
+            "cursors",
+            "lanes",
+            "leases",
+            "requests",
+            "held",
+            "ticks",
+            "rows",
+        ]
+        assert {check.offending for check in checks} == {()}
 
     @pytest.mark.parametrize("name", BROKEN)
     def test_damage_is_found(self, hands: Any, reports: PostgresReports, database: str, name: str) -> None:

@@ -83,7 +83,7 @@ WHY = {
     "retired": ({"retired": True}, "retired: the deployed version has no such node; its place is kept"),
     "running": (
         {"lane": lane(run=9, claimed_at=after(-12), launcher="local-1")},
-        "running since 12 s: run 9",
+        "running since 12 s: run 9, held by launcher local-1; nothing runs the app here now",
     ),
     "paused": ({"lane": lane(state="paused")}, "paused: nothing is claimed until it is resumed"),
     "backing off": (
