@@ -1,11 +1,12 @@
 """The SDK of Patterns OS: what scripts import.
 
-    from patterns import File, Model, Parameter, State, Table
+    from patterns import File, Model, Parameter, State, Table, run
 
 Scripts run inside Patterns OS (`patterns dev`, `patterns run`, `patterns test`). Nothing here imports anything
 outside the standard library.
 """
 
+from patterns.current_run import run
 from patterns.effects import once
 from patterns.errors import PatternsError
 from patterns.file import File
@@ -16,4 +17,4 @@ from patterns.state import State
 from patterns.stream import Stream
 from patterns.table import Table
 
-__all__ = ["File", "Model", "Parameter", "PatternsError", "Secret", "State", "Stream", "Table", "once"]
+__all__ = ["File", "Model", "Parameter", "PatternsError", "Secret", "State", "Stream", "Table", "once", "run"]

@@ -112,6 +112,10 @@ class Host(Protocol):
         """Ask for another run of this node after this one."""
         ...
 
+    def tick(self) -> str | None:
+        """Give the time that the run is for, as ISO 8601 with its offset, if a tick asked for it."""
+        ...
+
     def parameter(self, name: str) -> tuple[bool, Any]:
         """Give whether a parameter has a value, and the value."""
         ...

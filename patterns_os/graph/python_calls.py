@@ -55,6 +55,7 @@ SDK_NAMES = frozenset(
         "Connection",
         "Stream",
         "once",
+        "run",
         "PatternsError",
     }
 )

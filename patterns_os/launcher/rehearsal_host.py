@@ -203,6 +203,10 @@ class RehearsalHost:
         """Note that the script asks for another run."""
         self.again = delay_s
 
+    def tick(self) -> str | None:
+        """Say that no tick asked for it: a rehearsal is asked for by a person."""
+        return None
+
     def parameter(self, name: str) -> tuple[bool, Any]:
         """Give a parameter's value."""
         if name not in self._node.parameters:

@@ -223,6 +223,11 @@ class Session:
         """Ask for another run."""
         self._again = delay_s
 
+    def tick(self) -> str | None:
+        """Give the tick that asked for the run."""
+        payload = (self._claim.request or {}).get("payload") or {}
+        return payload.get("tick")
+
     def parameter(self, name: str) -> tuple[bool, Any]:
         """Give a parameter's value."""
         if name not in self._node.parameters:

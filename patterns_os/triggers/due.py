@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 State = Literal[
     "not-deployed", "retired", "receiving", "running", "paused", "backoff", "failing", "due", "waiting",
@@ -16,6 +17,13 @@ State = Literal[
 _Cause = tuple[State, str, str | None]
 
 _RESTING = frozenset({"paused", "stopped"})
+_TICK_STATES = {
+    "pending": "waits for its run",
+    "running": "runs now",
+    "done": "has run",
+    "failed": "has failed",
+    "skipped": "left out, another one was running or waiting",
+}
 # In these nothing else is wrong: what is set aside is the thing to say.
 _QUIET = frozenset({"waiting", "cron", "manual"})
 
@@ -97,6 +105,11 @@ class NodeFacts:
         when: Whether any or all triggering inputs must be new.
         requests: The pending ones.
         next_tick: Of its cron, `None` without one.
+        timezone: IANA name of the zone that its cron is read in.
+        catchup: What its cron says of missed ticks.
+        last_tick: The newest one that was requested or left out, and what became of it: `done`, `skipped`, …
+        missed: How many ticks of its cron nothing ran for.
+        missed_at: The newest of them.
         served_by: The command that runs the app now, `None` if nothing does.
         held: How many records of it are set aside.
         webhook: What it has received, for webhooks.
@@ -115,6 +128,11 @@ class NodeFacts:
     requests: tuple[RequestFacts, ...] = ()
     next_tick: datetime | None = None
     cron: str | None = None
+    timezone: str = "UTC"
+    catchup: str = "last"
+    last_tick: tuple[datetime, str] | None = None
+    missed: int = 0
+    missed_at: datetime | None = None
     served_by: str | None = None
     held: int = 0
     webhook: WebhookFacts | None = None
@@ -321,6 +339,7 @@ def _details(facts: NodeFacts, state: State) -> Iterator[str]:
     yield from (_input_detail(given) for given in facts.inputs if given.active)
     if facts.cron is not None:
         yield f"cron {facts.cron}"
+        yield from _tick_details(facts)
     yield from _lane_details(facts.lane, state)
     if facts.requests:
         kinds = ", ".join(request.kind for request in facts.requests[:5])
@@ -329,6 +348,25 @@ def _details(facts: NodeFacts, state: State) -> Iterator[str]:
         yield f"{_count(facts.held, 'record')} set aside: patterns held list"
     if facts.webhook is not None and facts.webhook.rejected:
         yield f"{_count(facts.webhook.rejected, 'delivery', 'deliveries')} rejected"
+
+
+def _tick_details(facts: NodeFacts) -> Iterator[str]:
+    if facts.next_tick is not None:
+        yield f"next tick {_moment(facts, facts.next_tick)}"
+    if facts.last_tick is not None:
+        tick, state = facts.last_tick
+        yield f"last tick {_moment(facts, tick)}: {_TICK_STATES.get(state, state)}"
+    if facts.missed:
+        last = "" if facts.missed_at is None else f", the last {_moment(facts, facts.missed_at)}"
+        yield f'{_count(facts.missed, "tick")} missed{last} (catchup "{facts.catchup}")'
+
+
+def _moment(facts: NodeFacts, moment: datetime) -> str:
+    """Give a tick as the clocks of its zone show it, and in UTC."""
+    shown = f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    if facts.timezone == "UTC":
+        return shown
+    return f"{moment.astimezone(ZoneInfo(facts.timezone)):%Y-%m-%d %H:%M} {facts.timezone} ({shown})"
 
 
 def _input_detail(given: InputFacts) -> str:

@@ -241,6 +241,7 @@ class PostgresReports:
             inputs = self._inputs(number)
             upstream = self._upstream(inputs)
             webhook = self._webhook(node) if row["kind"] == "webhook" else None
+            last_tick = self._connection.execute(_LAST_TICK, (number,)).fetchone()
         return NodeFacts(
             node=node,
             now=row["now"],
@@ -252,6 +253,11 @@ class PostgresReports:
             requests=tuple(RequestFacts(**request) for request in requests),
             next_tick=row["next_at"],
             cron=None if row["expression"] is None else f"{row['expression']} ({row['timezone']})",
+            timezone=row["timezone"] or "UTC",
+            catchup=row["catchup"] or "last",
+            last_tick=None if last_tick is None else (last_tick["tick"], last_tick["state"]),
+            missed=row["missed"],
+            missed_at=row["missed_at"],
             served_by=served_by,
             held=row["held"],
             webhook=webhook,
@@ -384,7 +390,7 @@ _TABLES = (
 _NODE = (
     "select n.id, n.kind, n.retired_at is not null as retired, n.trigger_when, clock_timestamp() as now, "
     "l.state, l.run, l.launcher, l.claimed_at, l.not_before, l.attempts, l.narrow, l.error, "
-    "s.expression, s.timezone, s.next_at, "
+    "s.expression, s.timezone, s.next_at, s.catchup, coalesce(s.missed, 0) as missed, s.missed_at, "
     "(select count(*) from patterns_os.held h where h.node = n.id) as held "
     "from patterns_os.nodes n left join patterns_os.lanes l on l.node = n.id and l.lane = 0 "
     "left join patterns_os.schedules s on s.node = n.id where n.app = %s and n.name = %s"
@@ -392,6 +398,10 @@ _NODE = (
 _REQUESTS = (
     "select r.kind, r.due_at from patterns_os.requests r where r.node = %s and r.state = 'pending' "
     "order by r.due_at, r.id"
+)
+_LAST_TICK = (
+    "select (r.payload ->> 'tick')::timestamptz as tick, r.state from patterns_os.requests r "
+    "where r.node = %s and r.kind = 'cron' order by r.payload ->> 'tick' desc limit 1"
 )
 _INPUTS = (
     "select t.name as table, i.access, i.triggering, i.active, i.cursor, i.seen, i.moved, "

@@ -186,3 +186,24 @@ def test_the_details_say_what_decides_it() -> None:
 )
 def test_lengths_of_time(seconds: float, text: str) -> None:
     assert length(seconds) == text
+
+
+def test_the_ticks_of_a_cron_are_told_as_the_clocks_of_its_zone_show_them() -> None:
+    facts = NodeFacts(
+        node="report",
+        now=NOW,
+        cron="30 2 * * * (Europe/Berlin)",
+        timezone="Europe/Berlin",
+        catchup="none",
+        next_tick=datetime(2026, 3, 29, 1, 0, tzinfo=UTC),
+        last_tick=(datetime(2026, 3, 1, 1, 30, tzinfo=UTC), "done"),
+        missed=2,
+        missed_at=datetime(2026, 2, 28, 1, 30, tzinfo=UTC),
+    )
+
+    assert explain(facts).details == (
+        "cron 30 2 * * * (Europe/Berlin)",
+        "next tick 2026-03-29 03:00 Europe/Berlin (2026-03-29 01:00 UTC)",
+        "last tick 2026-03-01 02:30 Europe/Berlin (2026-03-01 01:30 UTC): has run",
+        '2 ticks missed, the last 2026-02-28 02:30 Europe/Berlin (2026-02-28 01:30 UTC) (catchup "none")',
+    )
