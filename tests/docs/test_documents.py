@@ -24,6 +24,7 @@ INLINE = re.compile(r"`(patterns [^`]+)`")
 LETTERS = {
     "P": "integration/postgres/test_protocol.py",
     "C": "integration/postgres/test_circles.py",
+    "K": "integration/postgres/test_crons.py",
 }
 
 
