@@ -8,12 +8,14 @@ from typing import Any
 from patterns_os.graph.lineage import Lineage
 from patterns_os.graph.vertices import (
     EVERY_COLUMN,
+    Access,
     ColumnFlow,
     ColumnRead,
     ColumnSource,
     Derivation,
     Graph,
     NodeKind,
+    StoreKind,
 )
 
 
@@ -33,11 +35,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """A node that asks for a column, whether or not a column of its outputs comes from it."""
+    """A node that asks for a column, whether or not a column of its outputs comes from it.
+
+    Attributes:
+        unknown: Why it cannot be told what comes from it; `None` where that is known, or nothing does.
+    """
 
     node: str
     kind: NodeKind
     read: ColumnRead
+    unknown: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +122,7 @@ def paths_data(paths: Paths) -> dict[str, Any]:
                 "kind": str(entry.kind),
                 "file": entry.read.where.file,
                 "line": entry.read.where.line,
+                "unknown": entry.unknown,
             }
             for column, entries in paths.readings.items()
             for entry in entries
@@ -180,8 +188,24 @@ class _Index:
             for table in dict.fromkeys(source.table for source in step.flow.sources):
                 self._used[table].append(step)
         for node in self.graph.nodes:
-            for read in self.lineage.reads.get(node.name, ()):
-                self._read[read.table].append(Reading(node=node.name, kind=node.kind, read=read))
+            unknown = self._unknown(node.name)
+            for read in (*self.lineage.reads.get(node.name, ()), *self._of_edges(node.name)):
+                self._read[read.table].append(
+                    Reading(node=node.name, kind=node.kind, read=read, unknown=unknown)
+                )
+
+    def _unknown(self, node: str) -> str | None:
+        flows = self.lineage.flows.get(node, ())
+        return next((flow.unknown.reason for flow in flows if flow.unknown and not flow.sources), None)
+
+    def _of_edges(self, node: str) -> Iterator[ColumnRead]:
+        """Give the tables that the node reads, of which nobody can tell what it asks."""
+        told = {read.table for read in self.lineage.reads.get(node, ())}
+        told |= {source.table for flow in self.lineage.flows.get(node, ()) for source in flow.sources}
+        for edge in self.graph.edges_of(node):
+            if edge.kind is StoreKind.TABLE and edge.access is not Access.WRITE and edge.store not in told:
+                told.add(edge.store)
+                yield ColumnRead(table=edge.store, column=EVERY_COLUMN, where=edge.where)
 
     def all_steps(self) -> Iterator[Step]:
         for node in self.graph.nodes:

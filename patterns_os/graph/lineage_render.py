@@ -1,7 +1,7 @@
 """Lineage as pictures: trees of lines for the terminal, and a self-contained SVG file."""
 
 import html
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from patterns_os.graph.lineage import ColumnShape, Lineage, TableShape
@@ -34,7 +34,7 @@ def render_columns(graph: Graph, lineage: Lineage) -> str:
             made.setdefault(flow.table, []).append((node, flow))
     for table, shape in lineage.shapes.items():
         lines += ["", f"▤ {table}"]
-        rows = list(_table_rows(shape.columns.values(), made.get(table, [])))
+        rows = list(_table_rows(shape, made.get(table, [])))
         widths = [max((len(row[place]) for row in rows), default=0) for place in range(2)]
         lines += [
             f"    {name:<{widths[0]}}  {kind:<{widths[1]}}  {text}".rstrip() for name, kind, text in rows
@@ -89,7 +89,9 @@ class _Tree:
             lead, inner = ("╰─ ", "   ") if last else ("├─ ", "│  ")
             if not isinstance(entry, Step):
                 where = entry.read.where
-                yield f"{indent}{lead}{entry.node} ({entry.kind}) reads it, {where.file}:{where.line}"
+                told = f"{entry.node} ({entry.kind}) reads it, {where.file}:{where.line}"
+                why = "" if entry.unknown is None else f": what it makes of it is unknown, {entry.unknown}"
+                yield f"{indent}{lead}{told}{why}"
                 continue
             yield f"{indent}{lead}{_step_text(entry, column)}"
             yield from self._beyond(entry, column, indent + inner)
@@ -132,10 +134,8 @@ def _step_text(step: Step, column: ColumnSource) -> str:
     return f"{step.node} ({', '.join(parts)}){named}{unknown}{constant}"
 
 
-def _table_rows(
-    columns: Iterable[ColumnShape], made: list[tuple[str, ColumnFlow]]
-) -> Iterator[tuple[str, str, str]]:
-    for column in columns:
+def _table_rows(shape: TableShape, made: list[tuple[str, ColumnFlow]]) -> Iterator[tuple[str, str, str]]:
+    for column in shape.columns.values():
         kind = column.semantic or column.type or ""
         texts = [_flow_text(node, flow) for node, flow in made if flow.column == column.name]
         for place, text in enumerate(texts or ["declared"]):
@@ -143,6 +143,8 @@ def _table_rows(
     for node, flow in made:
         if flow.column == EVERY_COLUMN:
             yield "…", "", _flow_text(node, flow)
+    if not made and not shape.is_closed:
+        yield "…", "", f"unknown, {shape.unknown[0].reason}"
 
 
 def _flow_text(node: str, flow: ColumnFlow) -> str:

@@ -267,3 +267,26 @@ def test_a_type_is_not_proven_where_another_writer_may_write_the_column_too():
     )
     assert columns(app, "t") == {"score": None}
     assert [found.code for found in app.diagnostics if found.severity == "error"] == []
+
+
+def test_a_node_of_which_nobody_can_tell_what_it_reads_is_named_with_the_reason():
+    app = compiled(
+        [{"file": "a.py"}],
+        {
+            "a.py": """
+                from patterns import Table
+                frame = Table("orders").read_dataframe()
+                frame["cents"] = frame["amount"] * 100
+                Table("out", "w").replace(frame[["id", "cents"]])
+                """
+        },
+        [ORDERS, {"table": "waiting"}],
+    )
+    paths = downstream(app.graph, app.lineage, ColumnSource(table="orders", column="amount"))
+    reason = '"frame"[…] is known only at run time'
+    assert render_paths(None, paths, app.lineage).splitlines()[2:] == [
+        "goes to",
+        f"  ╰─ a (python) reads it, a.py:3: what it makes of it is unknown, {reason}",
+    ]
+    assert paths_data(paths)["readings"][0]["unknown"] == reason
+    assert '▤ waiting\n    …    unknown, no node writes "waiting"' in render_columns(app.graph, app.lineage)
