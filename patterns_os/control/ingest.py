@@ -31,6 +31,8 @@ from patterns_os.triggers.signatures import credential_headers, verify_signature
 MOST_WAITING = 20_000
 MOST_WAITING_BYTES = 64 * 1024 * 1024
 MOST_TOGETHER = 500
+# A commit takes several times the memory of its bodies.
+MOST_TOGETHER_BYTES = 4 * 1024 * 1024
 # Refused requests that are kept, a second and at once; more are answered and forgotten.
 REFUSED_A_SECOND = 20
 REFUSED_AT_ONCE = 200
@@ -301,7 +303,8 @@ class Ingest:
 
     async def _commit_all(self, name: str, table: int, queue: _Queue) -> None:
         while queue.waiting:
-            batch, queue.waiting = queue.waiting[:MOST_TOGETHER], queue.waiting[MOST_TOGETHER:]
+            count = _together(queue.waiting)
+            batch, queue.waiting = queue.waiting[:count], queue.waiting[count:]
             await self._commit(name, table, batch)
 
     async def _commit(
@@ -353,6 +356,16 @@ class _Refusal:
     status: Literal[401, 503]
     reason: str
     code: str
+
+
+def _together(waiting: Sequence[tuple[Received, asyncio.Future[Stored]]]) -> int:
+    """Give how many of those that wait share the next commit: one at least."""
+    size = 0
+    for count, (received, _) in enumerate(waiting[:MOST_TOGETHER]):
+        size += len(received.body)
+        if size > MOST_TOGETHER_BYTES and count:
+            return count
+    return min(len(waiting), MOST_TOGETHER)
 
 
 def _payload(body: bytes, headers: Mapping[str, str]) -> Payload:

@@ -345,6 +345,22 @@ def test_requests_that_wait_share_a_commit_and_all_are_answered():
     assert told == [1, 2, 3]
 
 
+def test_large_requests_share_a_commit_as_far_as_memory_goes(monkeypatch):
+    monkeypatch.setattr(ingest, "MOST_TOGETHER_BYTES", 25)
+
+    async def scene():
+        deliveries = MemoryDeliveries()
+        taken = Ingest(deliveries)
+        bodies = [b"1" * 10, b"2" * 10, b"3" * 10, b"4" * 40, b"5"]
+        answers = await asyncio.gather(*(taken.receive(hook(), TABLE, body, {}) for body in bodies))
+        return deliveries, answers
+
+    deliveries, answers = asyncio.run(scene())
+
+    assert [len(batch) for _, _, batch in deliveries.batches] == [2, 1, 1, 1]
+    assert {answer.status for answer in answers} == {200}
+
+
 def test_one_bad_request_of_many_spoils_no_other():
     async def scene():
         deliveries = MemoryDeliveries()
