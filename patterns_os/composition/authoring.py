@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -56,9 +57,9 @@ def load(app: Path) -> Compiled:
     if memo is None:
         return compile_sources(app, Sources(load_sources(app)))
     # A compile makes many small values that stay: looking for cycles among them time and again costs a third.
-    with rare_collection():
+    with closing(memo), rare_collection():
         compiled = compile_sources(app, Sources(load_sources(app)), memo, partial(share, memo))
-    memo.save()
+        memo.save()
     return compiled
 
 

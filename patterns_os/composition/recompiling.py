@@ -44,7 +44,7 @@ class Recompiler:
         """Leave the first compile's work to later processes; what follows changes with every key."""
         if self._kept is not None and not self._is_saved:
             for key, answer in self._memo.recent():
-                if self._kept.get(key) is not answer:
+                if self._kept.get(key) != answer:
                     self._kept.put(key, answer)
             self._kept.save()
         self._is_saved = True

@@ -7,43 +7,49 @@ only the user may write, and is not used if anybody else may.
 import contextlib
 import gc
 import marshal
+import mmap
 import os
 import stat
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from importlib.util import find_spec
-from itertools import islice
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn
 
 from patterns_os.settings import CACHE_VARIABLE
 
-Entry = tuple[str, tuple[int, bytes]]
-
-_FORM = 2
+_HEAD = b"patterns memo 3\n"
 """Changes when files of before can't be read any more."""
+
+_POINTER_BYTES = 8
+
+_MOST_HELD_BYTES = 4 << 20
+"""So much that is new is held in memory; more is laid into a file without a name."""
 
 _GENERATIONS = 10
 """So many writings an answer stays that nobody asks for: until the branch or the manifest of before is back."""
 
-_PIECE = 1_000
-"""So many answers are written at once."""
-
 _LONGEST_UNUSED_S = 60 * 86400
 
+_MOST_PROCESSES = 4
+
 _WORTH_SHARING = 200
-"""So many scripts take longer to look at than a second process takes to start."""
+"""So many scripts take longer to look at than other processes take to start."""
 
 
 class FileMemo:
-    """Bytes by key, read from a file at the start and written back at the end."""
+    """Bytes by key, looked up in a file and written back at the end.
+
+    Neither what is in the file nor much that is new is held in memory: an app of ten thousand nodes has a
+    hundred megabytes of answers.
+    """
 
     def __init__(self, path: Path, program: str) -> None:
-        """Read the file; one that is missing, broken, of another program or not safe counts as empty.
+        """Open the file; one that is missing, broken, of another program or not safe counts as empty.
 
         Args:
             path: The file.
@@ -51,21 +57,29 @@ class FileMemo:
         """
         self._path = path
         self._program = program
-        self._generation, self._kept = _read(path, program)
-        self._used: dict[str, bytes] = {}
-        self._is_changed = False
+        self._content: mmap.mmap | bytes = b""
+        self._spill: IO[bytes] | None = None
+        self._open()
 
     def get(self, key: str) -> bytes | None:
         """Give what is kept under the key, or `None`."""
-        found = self._used.get(key)
-        if found is None and (kept := self._kept.get(key)) is not None:
-            found = self._used[key] = kept[1]
+        found = self._new.get(key)
+        if found is None and self._spill is not None and key in self._spilled:
+            start, length = self._spilled[key]
+            found = os.pread(self._spill.fileno(), length, start)
+        if found is None and key in self._kept:
+            _, start, length = self._kept[key]
+            found = self._content[start : start + length]
+            self._used.add(key)
         return found
 
     def put(self, key: str, answer: bytes) -> None:
-        """Keep the answer; it is on disk after `save`."""
-        self._used[key] = answer
-        self._is_changed = True
+        """Keep the answer; it is in the file after `save`."""
+        self._new[key] = answer
+        self._spilled.pop(key, None)
+        self._new_bytes += len(answer)
+        if self._new_bytes > _MOST_HELD_BYTES:
+            self._put_down()
 
     @property
     def size(self) -> int:
@@ -74,26 +88,51 @@ class FileMemo:
 
     def added(self) -> bytes:
         """Give all answers that are new."""
-        return marshal.dumps({key: answer for key, answer in self._used.items() if key not in self._kept})
+        return marshal.dumps({key: self.get(key) for key in (*self._spilled, *self._new)})
 
     def add(self, answers: bytes) -> None:
         """Take what `added` gave in another process; half of a message counts as none."""
         with contextlib.suppress(ValueError, EOFError, TypeError):
-            self._used |= marshal.loads(answers)  # noqa: S302 - our own process wrote it
-            self._is_changed = True
+            for key, answer in marshal.loads(answers).items():  # noqa: S302 - our own process wrote it
+                self.put(key, answer)
 
     def save(self) -> None:
         """Write it, if anything is new, without what nobody has asked for lately; a full disk is no matter."""
-        if not self._is_changed:
+        if not self._new and not self._spilled:
             return
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not self._kept:
                 self._forget_others()
-            now = self._generation + 1
-            kept = {key: entry for key, entry in self._kept.items() if now - entry[0] < _GENERATIONS}
-            kept |= {key: (now, answer) for key, answer in self._used.items()}
-            self._write(now, kept)
+            self._write()
+            self.close()
+            self._open()
+
+    def close(self) -> None:
+        """Give back what it holds; what was not saved is gone."""
+        if self._spill is not None:
+            self._spill.close()
+        if isinstance(self._content, mmap.mmap):
+            self._content.close()
+
+    def _open(self) -> None:
+        self._content, self._generation, self._kept = _read(self._path, self._program)
+        self._used: set[str] = set()
+        self._new: dict[str, bytes] = {}
+        self._spilled: dict[str, tuple[int, int]] = {}
+        self._spill = None
+        self._new_bytes = 0
+
+    def _put_down(self) -> None:
+        """Lay what is new into a file without a name, which is gone when the program is."""
+        if self._spill is None:
+            self._spill = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the memo
+        end = self._spill.seek(0, os.SEEK_END)
+        for key, answer in self._new.items():
+            self._spilled[key] = (end, len(answer))
+            end += self._spill.write(answer)
+        self._spill.flush()
+        self._new, self._new_bytes = {}, 0
 
     def _forget_others(self) -> None:
         """Delete the memos of apps that nobody has compiled for long; most of them are not there any more."""
@@ -102,46 +141,51 @@ class FileMemo:
             if entry.is_file(follow_symlinks=False) and entry.stat().st_mtime < oldest:
                 Path(entry.path).unlink(missing_ok=True)
 
-    def _write(self, generation: int, kept: dict[str, tuple[int, bytes]]) -> None:
+    def _write(self) -> None:
         handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".memo-")
         try:
             with open(handle, "wb") as opened:  # noqa: PTH123 - the handle that mkstemp made, owner only
-                marshal.dump((_FORM, self._program, generation), opened)
-                # In pieces: all of a large app's at once would double what the program needs of memory.
-                for piece in _batched(kept.items()):
-                    marshal.dump(dict(piece), opened)
+                opened.write(_HEAD)
+                index: dict[str, tuple[int, int, int]] = {}
+                for key, generation in self._to_keep():
+                    answer = self.get(key) or b""
+                    index[key] = (generation, opened.tell(), len(answer))
+                    opened.write(answer)
+                start = opened.tell()
+                opened.write(marshal.dumps((self._program, self._generation + 1, index)))
+                opened.write(start.to_bytes(_POINTER_BYTES, "big"))
             Path(name).replace(self._path)
         except OSError:
             Path(name).unlink(missing_ok=True)
             raise
 
-
-def _batched(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
-    rest = iter(entries)
-    while piece := list(islice(rest, _PIECE)):
-        yield piece
+    def _to_keep(self) -> Iterator[tuple[str, int]]:
+        now = self._generation + 1
+        yield from ((key, now) for key in (*self._spilled, *self._new))
+        for key, (generation, _, _) in self._kept.items():
+            if key in self._new or key in self._spilled:
+                continue
+            if key in self._used:
+                yield key, now
+            elif now - generation < _GENERATIONS:
+                yield key, generation
 
 
 def share(memo: FileMemo, work: Sequence[Callable[[], object]]) -> None:
-    """Do half of the work in a second process, and the other half here; all answers go into the memo.
+    """Let other processes do the work, one a core, and put all answers into the memo.
 
-    Small work, work that is mostly remembered, and a process with threads (which must not be copied) are left
-    alone: whoever needs an answer works it out then.
+    This process only waits: what parsing leaves behind in memory ends with the others. Small work, work that is
+    mostly remembered, and a process with threads (which must not be copied) are left alone: whoever needs an
+    answer works it out then.
     """
+    cores = min(os.cpu_count() or 1, _MOST_PROCESSES)
     if len(work) - memo.size < _WORTH_SHARING or threading.active_count() > 1 or sys.platform != "linux":
         return
-    if os.cpu_count() == 1:
-        return
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
-        _work_for(memo, work[1::2], reading, writing)
-    os.close(writing)
-    for task in work[::2]:
-        task()
-    with open(reading, "rb") as answers:  # noqa: PTH123 - the end of a pipe
-        memo.add(answers.read())
-    os.waitpid(child, 0)
+    started = [_start(memo, work[number::cores]) for number in range(cores)] if cores > 1 else []
+    for child, reading in started:
+        with open(reading, "rb") as answers:  # noqa: PTH123 - the end of a pipe
+            memo.add(answers.read())
+        os.waitpid(child, 0)
 
 
 @contextlib.contextmanager
@@ -155,11 +199,20 @@ def rare_collection() -> Iterator[None]:
         gc.set_threshold(*usual)
 
 
-def _work_for(memo: FileMemo, work: Sequence[Callable[[], object]], reading: int, writing: int) -> NoReturn:
-    """Be the second process: whatever happens, nothing of the first one's is written, closed or said."""
+def _start(memo: FileMemo, work: Sequence[Callable[[], object]]) -> tuple[int, int]:
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(reading)
+        _work_for(memo, work, writing)
+    os.close(writing)
+    return child, reading
+
+
+def _work_for(memo: FileMemo, work: Sequence[Callable[[], object]], writing: int) -> NoReturn:
+    """Be another process: whatever happens, nothing of the first one's is written, closed or said."""
     done = 1
     try:
-        os.close(reading)
         for task in work:
             task()
         with open(writing, "wb") as answers:
@@ -206,18 +259,19 @@ def _program() -> str:
     return digest.hexdigest()
 
 
-def _read(path: Path, program: str) -> tuple[int, dict[str, tuple[int, bytes]]]:
-    kept: dict[str, tuple[int, bytes]] = {}
+def _read(path: Path, program: str) -> tuple["mmap.mmap | bytes", int, dict[str, tuple[int, int, int]]]:
+    """Give the file's content, its generation, and where each answer stands: generation, start and length."""
     try:
         with path.open("rb") as opened:
             found = os.fstat(opened.fileno())
             if found.st_uid != os.getuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-                return 0, {}
-            form, made_by, generation = marshal.load(opened)  # noqa: S302 - the user's own file, see above
-            if (form, made_by) != (_FORM, program):
-                return 0, {}
-            while opened.tell() < found.st_size:
-                kept |= marshal.load(opened)  # noqa: S302 - the same
+                return b"", 0, {}
+            content = mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ)
+        start = int.from_bytes(content[-_POINTER_BYTES:], "big")
+        if content[: len(_HEAD)] != _HEAD or not 0 < start < len(content):
+            return b"", 0, {}
+        index = marshal.loads(content[start:-_POINTER_BYTES])  # noqa: S302 - the user's own file, see above
+        made_by, generation, kept = index
     except (OSError, ValueError, EOFError, TypeError):
-        return 0, {}
-    return generation, kept
+        return b"", 0, {}
+    return (content, generation, kept) if made_by == program else (b"", 0, {})

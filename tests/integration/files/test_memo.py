@@ -39,12 +39,32 @@ def test_another_program_starts_afresh(tmp_path):
     assert FileMemo(tmp_path / "memo", "other").get("a") is None
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"rubbish", marshal.dumps(7), marshal.dumps((2, "p", 3)) + marshal.dumps(7), b"\xff" * 100]
-)
-def test_a_broken_file_counts_as_empty(tmp_path, content):
-    (tmp_path / "memo").write_bytes(content)
+def test_a_broken_file_counts_as_empty(tmp_path):
+    saved(tmp_path / "memo", a=b"1" * 100, b=b"2" * 100)
+    whole = (tmp_path / "memo").read_bytes()
+    broken = [whole[:length] for length in range(len(whole))]
+    broken += [
+        whole[:at] + bytes([whole[at] ^ 255]) + whole[at + 1 :] for at in range(len(whole) - 60, len(whole))
+    ]
+    broken += [b"", b"rubbish", b"\xff" * 100, whole[:16] + marshal.dumps(7) + (16).to_bytes(8, "big")]
+    for content in broken:
+        (tmp_path / "memo").write_bytes(content)
+        FileMemo(tmp_path / "memo", "p").get("a")
+    (tmp_path / "memo").write_bytes(b"")
     assert FileMemo(tmp_path / "memo", "p").get("a") is None
+
+
+def test_much_that_is_new_is_not_held_in_memory(tmp_path):
+    memo = FileMemo(tmp_path / "memo", "p")
+    for number in range(40):
+        memo.put(f"{number}", bytes([number]) * 1_000_000)
+    memo.put("3", b"again")
+    assert sum(len(answer) for answer in memo._new.values()) < 5_000_000
+    memo.save()
+    memo.close()
+    again = FileMemo(tmp_path / "memo", "p")
+    assert again.get("3") == b"again"
+    assert all(again.get(f"{number}") == bytes([number]) * 1_000_000 for number in range(40) if number != 3)
 
 
 def test_a_file_that_others_may_write_is_not_read(tmp_path):
@@ -93,21 +113,22 @@ from patterns_os.adapters.files.memo import FileMemo, share
 memo, fails = FileMemo(Path(sys.argv[1]), "p"), sys.argv[2] == "fails"
 
 def work(number):
-    if fails and number % 2:
-        raise RuntimeError("only in the second process")
+    if fails and number > 250:
+        raise RuntimeError("in every process")
     memo.put(f"{number}", f"{os.getpid()}".encode())
 
 share(memo, [lambda number=number: work(number) for number in range(300)])
 answers = [memo.get(f"{number}") for number in range(300)]
-print(len({answer for answer in answers if answer}), answers.count(None))
+assert f"{os.getpid()}".encode() not in answers
+print(answers.count(None))
 """
 
 
 @pytest.mark.skipif(
     sys.platform != "linux" or os.cpu_count() == 1, reason="work is shared on Linux, with two cores"
 )
-@pytest.mark.parametrize(("how", "shown"), [("works", "2 0"), ("fails", "1 150")])
-def test_a_second_process_does_half_of_much_work(tmp_path, how, shown):
+@pytest.mark.parametrize(("how", "shown"), [("works", "0"), ("fails", "300")])
+def test_other_processes_do_much_work(tmp_path, how, shown):
     # A process of its own: one with threads, as the tests' may be, is never copied.
     done = subprocess.run(
         [sys.executable, "-c", ALONE, tmp_path / "memo", how], capture_output=True, text=True, check=True
