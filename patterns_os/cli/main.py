@@ -33,6 +33,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "dev": ("dev", "Serve webhooks, run crons and nodes, reload what you edit."),
         "run": ("run", "Process everything that is due, then stop."),
         "trigger": ("trigger", "Run a node now."),
+        "backfill": ("backfill", "Run a node for ticks of the past."),
         "webhook": ("webhook", "Send test events to webhooks, and list them."),
         "rename": ("rename", "Tell that a node has a new name, so that it keeps its place."),
     },
