@@ -16,8 +16,10 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("effect-without-once", _WARNING, scripts.effects_without_once),
     Rule("fixed-timezone", _WARNING, triggers.zones_without_summer),
     Rule("insert-repeats", _WARNING, scripts.repeated_inserts),
+    Rule("key-without-column", _WARNING, stores.keys_without_column),
     Rule("missing-file", _ERROR, scripts.missing_files, scripts.rename_file, can_be_ignored=False),
     Rule("missing-parameter", _ERROR, values.missing_parameters, can_be_ignored=False),
+    Rule("misspelt-column", _WARNING, stores.misspelt_columns),
     Rule("mixed-storages", _ERROR, scripts.mixed_storages, can_be_ignored=False),
     Rule("naive-datetime", _WARNING, scripts.naive_datetimes),
     Rule("never-started", _WARNING, triggers.nodes_never_started),
@@ -35,6 +37,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("two-replacers", _ERROR, stores.two_replacers),
     Rule("undeclared-secret", _WARNING, values.undeclared_secrets, values.declare_secret),
     Rule("undeclared-store", _OFF, stores.undeclared_stores, stores.declare_store),
+    Rule("unknown-file", _WARNING, stores.unknown_files),
     Rule("unknown-model", _WARNING, values.unknown_models),
     Rule("unknown-parameter", _WARNING, values.unknown_parameters),
     Rule(

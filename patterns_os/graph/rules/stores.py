@@ -22,6 +22,8 @@ from patterns_os.manifest.values import path_fault
 from patterns_os.rows.schema import TableSchema
 
 _CHANGING = frozenset({"append", "upsert", "replace", "truncate", "reset", "delete"})
+_SHORTEST = 4
+"""Letters of a name below which one more or less makes another word."""
 _REPLACING = (frozenset({"replace"}), frozenset({"truncate", "append"}), frozenset({"reset", "append"}))
 
 
@@ -52,6 +54,23 @@ def unknown_tables(checked: Checked) -> Iterator[Finding]:
             )
     for node in checked.graph.nodes:
         yield from _unknown_trigger_tables(checked, node)
+
+
+def unknown_files(checked: Checked) -> Iterator[Finding]:
+    """Each file that is read is declared, or written by a node."""
+    files = [edge for edge in checked.graph.edges if edge.kind is StoreKind.FILE]
+    known = {store.name for store in checked.graph.stores if store.declared and store.kind is StoreKind.FILE}
+    known |= {edge.store for edge in files if edge.access is Access.WRITE}
+    for edge in files:
+        if edge.store not in known:
+            yield Finding(
+                message=f"node {quote(edge.node)} reads file {quote(_shown(edge.store))}, "
+                "which nothing declares and nothing writes.",
+                where=edge.where,
+                known=("known files", tuple(sorted(known))),
+                hint=did_you_mean(edge.store, known)
+                or f'add {{"file": {quote(_shown(edge.store))}}} to "stores" if something else makes it',
+            )
 
 
 def rename_table(checked: Checked, finding: Finding) -> Repair | None:
@@ -138,6 +157,50 @@ def upserts_without_key(checked: Checked) -> Iterator[Finding]:
                     'which has no "unique_on" to tell its rows apart.',
                     where=edge.where,
                     hint=f'add "unique_on": ["name_of_a_column"] to the table {quote(table)} in "stores"',
+                )
+
+
+def keys_without_column(checked: Checked) -> Iterator[Finding]:
+    """What tells the rows of a table apart is a column of it."""
+    shapes = checked.lineage.shapes if checked.lineage else {}
+    for store in checked.graph.stores:
+        shape = shapes.get(store.name) if store.unique_on else None
+        if shape is None or (store.schema is None and not shape.is_closed):
+            continue
+        for column in store.unique_on:
+            if column not in shape.columns:
+                yield Finding(
+                    message=f'"unique_on" of table {quote(store.name)} names column {quote(column)}, '
+                    "which it does not have.",
+                    where=store.where,
+                    known=("known columns", tuple(shape.columns)),
+                    hint=did_you_mean(column, shape.columns),
+                )
+
+
+def misspelt_columns(checked: Checked) -> Iterator[Finding]:
+    """No column that is written has nearly the name of a declared one that the node leaves empty."""
+    schemas = {
+        store.name: store.schema
+        for store in checked.graph.stores
+        if store.schema is not None and store.schema.casting == "soft"
+    }
+    for node in checked.graph.nodes:
+        if schemas.keys().isdisjoint(edge.store for edge in checked.graph.edges_of(node.name)):
+            continue
+        flows = [flow for flow in checked.flows(node) if flow.table in schemas]
+        written = {(flow.table, flow.column) for flow in flows}
+        for flow in flows:
+            declared = schemas[flow.table].columns
+            left = (name for name in declared if (flow.table, name) not in written)
+            meant = next((name for name in left if _is_slip(flow.column, name)), None)
+            if meant is not None and flow.column not in declared:
+                yield Finding(
+                    message=f"node {quote(node.name)} writes column {quote(flow.column)} of table "
+                    f"{quote(flow.table)}, which does not declare it, and leaves one of nearly that name empty.",
+                    where=flow.where,
+                    known=("declared columns", tuple(declared)),
+                    hint=f"did you mean {quote(meant)}?",
                 )
 
 
@@ -257,6 +320,17 @@ def _loose_source(flow: ColumnFlow, schemas: Mapping[str, TableSchema | None]) -
     tables = (source.table for source in flow.sources if source.column == EVERY_COLUMN)
     is_open = flow.column == EVERY_COLUMN
     return next((table for table in tables if is_open and schemas.get(table) is None), None)
+
+
+def _is_slip(name: str, meant: str) -> bool:
+    """Tell whether one letter is missing, too much, another or in another place; digits tell names apart."""
+    start = next((at for at, (a, b) in enumerate(zip(name, meant, strict=False)) if a != b), None)
+    at = min(len(name), len(meant)) if start is None else start
+    here, there = name[at:], meant[at:]
+    if min(len(name), len(meant)) < _SHORTEST or here[:1].isdigit() or there[:1].isdigit():
+        return False
+    is_swapped = here[:2] == there[1::-1] and here[2:] == there[2:]
+    return here != there and (is_swapped or here[1:] == there or here == there[1:] or here[1:] == there[1:])
 
 
 def _table_fault(name: str) -> str | None:
