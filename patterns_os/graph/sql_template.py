@@ -33,6 +33,8 @@ _PLAIN_CALL = re.compile(
     r"""(?<!\{)\{\{\s*Table\(\s*(?:"([^"'\\]+)"|'([^"'\\]+)')\s*"""
     r"""(?:,\s*(?:mode\s*=\s*)?(?:"([rw])"|'([rw])')\s*)?\)\s*(\.new)?\s*\}\}"""
 )
+_CLOSINGS = {"'": "'", '"': '"', "{{": "}}", "{%": "%}", "{#": "#}", "--": "\n", "/*": "*/"}
+_OPENINGS = re.compile("|".join(map(re.escape, _CLOSINGS)))
 _FILTERS = ("lower", "upper", "trim", "join", "list", "first", "last", "length", "default")
 
 
@@ -71,7 +73,26 @@ def render_template(
 
     `source` has line feeds as line ends and no NUL.
     """
-    return _plain_render(file, source, dialect) or _full_render(file, source, parameters, dialect)
+    shown = _without_calls_in_comments(source) if "{{" in source else source
+    return _plain_render(file, shown, dialect) or _full_render(file, shown, parameters, dialect)
+
+
+def _without_calls_in_comments(source: str) -> str:
+    """Give the script, as long as before, with no `{{` left in comments of SQL: what stands there is for people."""
+    parts: list[str] = []
+    done = 0
+    # Texts, names and parts of the template are passed over: two dashes in them begin no comment.
+    while opening := _OPENINGS.search(source, done):
+        found = source.find(_CLOSINGS[opening[0]], opening.end())
+        if found < 0 and opening[0] != "--":
+            break
+        end = len(source) if found < 0 else found + len(_CLOSINGS[opening[0]])
+        part = source[opening.start() : end]
+        if opening[0] in {"--", "/*"}:
+            part = part.replace("{{", "[[").replace("}}", "]]")
+        parts += [source[done : opening.start()], part]
+        done = end
+    return "".join([*parts, source[done:]])
 
 
 def _plain_render(file: str, source: str, dialect: str) -> Rendered | None:

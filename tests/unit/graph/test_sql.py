@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from patterns_os.diagnostics import Location, render_diagnostic
 from patterns_os.graph.sql import analyse_sql, dialect_of
-from patterns_os.graph.sql_template import _full_render, _plain_render, render_template
+from patterns_os.graph.sql_template import Rendered, _full_render, _plain_render, render_template
 from patterns_os.graph.vertices import Access
 
 SCRIPT = b"""\
@@ -567,3 +567,26 @@ def test_functions_of_ones_own_may_be_called_as_others_that_the_parser_knows():
 )
 def test_parameters_decide_as_their_values_and_are_written_as_literals(source, values, expected):
     assert render_template("q.sql", source, values).text == expected
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "-- Type '{{' to use Tables and Parameters\nselect 1 as a from {{ Table(\"t\") }}",
+        "select 1 as a /* {{ no longer */ from {{ Table('t') }} -- don't {{ Table('u', 'w') }} '",
+        "select '--' as a, \"it's\" from {{ Table('t') }} -- {{",
+        "-- {% if true %}\nselect 1 as a from {{ Table('t') }}\n-- {% endif %} {{",
+    ],
+)
+def test_calls_in_comments_are_for_people(source):
+    rendered = render_template("q.sql", source, {})
+
+    assert isinstance(rendered, Rendered)
+    assert rendered.written == frozenset()
+    assert 'from "t"' in rendered.text
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("begun", ["'", '"', "{{", "{%", "{#", "--", "/*", "-- {{\n"])
+def test_comments_are_looked_for_in_one_pass(begun):
+    assert render_template("q.sql", "{{" + begun * 100_000, {}) is not None
