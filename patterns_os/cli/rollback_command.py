@@ -45,7 +45,9 @@ def rollback(
             return
         if not json:
             show(proposal)
-            note("the files in the folder stay as they are: `patterns deploy`, `dev` and `run` go on from them")
+            note(
+                "the files in the folder stay as they are: `patterns deploy`, `dev` and `run` go on from them"
+            )
         how = f"rollback to {wanted.number}"
         carry_out(folder, compiled, database, proposal, yes=yes, how=how, json=json)
 

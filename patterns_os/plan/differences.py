@@ -31,7 +31,9 @@ LOOKS = "formatting"
 ADDS = "adds-columns"
 """The reason of new code that leaves rows and columns as they are, and adds columns."""
 
-TUNING = frozenset({LOOKS, ADDS, "name", "retries", "timeout", "on-error", "isolation", "start", "trigger", "title"})
+TUNING = frozenset(
+    {LOOKS, ADDS, "name", "retries", "timeout", "on-error", "isolation", "start", "trigger", "title"}
+)
 """Reasons that leave alone what is written."""
 
 

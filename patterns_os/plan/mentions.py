@@ -207,7 +207,7 @@ _PLACES: Final = {
         (r"scripts/\*/runtime", "runtime"),
         (r"scripts/\*/trigger/on/\*", "table"),
         (r"scripts/\*/(?:inputs|outputs)(?:/[^/]+)?(?:/table)?|exposes/(?:inputs|outputs)/\*", "store"),
-        (r"scripts/\*/secrets/\*|secrets/\*|webhooks/\*/verify/secret", "secret"),
+        (r"scripts/\*/secrets/\*|secrets/\*|webhooks/\*/verify/(?:secret|previous/\*)", "secret"),
         (r"stores/\*/table|webhooks/\*/table|charts/\*/table", "table"),
         (r"stores/\*/file", "file"),
         (r"stores/\*/storage", "storage"),

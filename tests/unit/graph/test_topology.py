@@ -170,8 +170,8 @@ def first_of_each_kind(nodes, edges):
     waits = {"uses": {}, "triggers": {}}
     for given_node in nodes:
         own = [found for found in edges if found.node == given_node.name]
-        for kind in waits:
-            waits[kind][given_node.name] = {
+        for kind, before in waits.items():
+            before[given_node.name] = {
                 writer
                 for found in own
                 if found.access is not Access.WRITE
