@@ -6,6 +6,7 @@ Scripts run inside Patterns OS (`patterns dev`, `patterns run`, `patterns test`)
 outside the standard library.
 """
 
+from patterns.connection import Connection
 from patterns.current_run import run
 from patterns.effects import once
 from patterns.errors import PatternsError
@@ -17,4 +18,16 @@ from patterns.state import State
 from patterns.stream import Stream
 from patterns.table import Table
 
-__all__ = ["File", "Model", "Parameter", "PatternsError", "Secret", "State", "Stream", "Table", "once", "run"]
+__all__ = [
+    "Connection",
+    "File",
+    "Model",
+    "Parameter",
+    "PatternsError",
+    "Secret",
+    "State",
+    "Stream",
+    "Table",
+    "once",
+    "run",
+]

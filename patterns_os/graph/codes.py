@@ -8,7 +8,6 @@ from typing import Final
 CODES: Final[dict[str, str]] = {
     "chart-invalid": "A chart is not a Vega-Lite file that its table can be drawn with.",
     "column-count": "An insert and its query, or two sides of a union, have different numbers of columns.",
-    "connection-not-kept": "A script asks for a connection, and this version keeps none.",
     "cron-replaces-trigger": "A node that streams a table runs by the clock, so that new rows wait for it.",
     "cycle": "Tables trigger their own writers in a circle, so that no run would be the last.",
     "duplicate-column": "A query that fills a table gives two columns one name.",

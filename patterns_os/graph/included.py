@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from patterns_os.diagnostics import Diagnostic, Packed, did_you_mean, quote
 from patterns_os.graph.parts import PASSED_ON, Part, unknown_port
-from patterns_os.graph.vertices import Access, Edge, Node, NodeKind, Store, StoreKind
-from patterns_os.manifest.interpolation import placeholders, secret_behind
+from patterns_os.graph.vertices import Access, Edge, Node, NodeKind, Store, StoreKind, Use
+from patterns_os.manifest.interpolation import CONNECTION, placeholders, secret_behind
 from patterns_os.manifest.spec import (
     ScriptSpec,
     TableTriggerSpec,
@@ -70,6 +70,13 @@ def with_secrets(spec: Mapping[str, Any], parameters: Mapping[str, Any]) -> Mapp
     if not named:
         return spec
     return {**spec, "secrets": list(dict.fromkeys([*(spec.get("secrets") or ()), *named]))}
+
+
+def asked_secret(use: Use) -> str | None:
+    """Give the secret that a use of a script asks for; a connection is kept as one."""
+    if use.kind == "secret":
+        return use.name
+    return secret_behind(CONNECTION + use.name) if use.kind == "connection" else None
 
 
 def secrets_in_sql(node: Node) -> Iterator[Diagnostic]:

@@ -200,6 +200,10 @@ def _open_one(engine: Engine, kind: str, name: Value, mode: Value, given: Given)
 
 def _ask(engine: Engine, kind: str, given: Given) -> Value:
     place = engine.place(given.node)
+    if kind == "Parameter":
+        # What is named as the type of a parameter is not asked for: the parameter brings it.
+        for written in _written_type(given.node):
+            engine.findings.take_back("connection", written)
     for name in each(given.get(0, "name") or Opaque("no name is given")):
         if isinstance(name, Known) and isinstance(name.value, str):
             engine.findings.use(place, kind.lower(), name.value, _detail(kind, given))
@@ -227,8 +231,7 @@ def _detail(kind: str, given: Given) -> dict[str, object]:
 
 
 def _parameter_type(node: ast.Call) -> str | None:
-    given = [keyword.value for keyword in node.keywords if keyword.arg == "type"] or node.args[2:3]
-    match given:
+    match _written_type(node):
         case [ast.Name(id=name) | ast.Attribute(attr=name)]:
             return name
         case [ast.Constant(value=str() as name)]:
@@ -237,6 +240,10 @@ def _parameter_type(node: ast.Call) -> str | None:
             return name.lower()
         case _:
             return None
+
+
+def _written_type(node: ast.Call) -> list[ast.expr]:
+    return [keyword.value for keyword in node.keywords if keyword.arg == "type"] or node.args[2:3]
 
 
 def _parameter(given: Given) -> Value:

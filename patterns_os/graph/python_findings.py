@@ -96,6 +96,11 @@ class Findings:
         use = Use(kind=kind, name=name, access=None, where=module.locate(node), detail=detail)
         self._uses.setdefault((kind, name, id(node)), (place, use))
 
+    def take_back(self, kind: str, node: object) -> None:
+        """Forget what the node asks for: something else was meant by it."""
+        for key in [key for key in self._uses if key[0] == kind and key[2] == id(node)]:
+            del self._uses[key]
+
     def miss(self, place: Place, reason: str) -> None:
         """Note a mention that cannot be told."""
         self._unknown.setdefault((reason, id(place[1])), (place, reason))

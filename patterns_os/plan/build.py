@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from patterns_os import __version__
 from patterns_os.diagnostics import Diagnostic, has_errors, quote, sort_diagnostics
+from patterns_os.graph.included import asked_secret
 from patterns_os.graph.lineage import Lineage
 from patterns_os.graph.sources import Sources
 from patterns_os.graph.vertices import (
@@ -259,7 +260,7 @@ _NAMED_CRONS = {
 
 
 def _secrets(node: Node) -> tuple[str, ...]:
-    used = {use.name for use in node.analysis.uses if use.kind == "secret"}
+    used = {name for use in node.analysis.uses if (name := asked_secret(use)) is not None}
     return tuple(sorted(used | set(node.spec.get("secrets") or ())))
 
 

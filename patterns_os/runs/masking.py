@@ -14,8 +14,9 @@ class Masker:
     """Replaces secret values in texts by `***NAME***`.
 
     A value is found as it is, as it stands inside a JSON string, percent-encoded, and, as logs are lines,
-    by each of its lines. Where values overlap the longest goes first; a value under two names gets the first
-    name in alphabetical order. What is cut in two by whoever sends the text is not found.
+    by each of its lines; of an object in JSON, each text inside as well. Where values overlap the longest
+    goes first; a value under two names gets the first name in alphabetical order. What is cut in two by
+    whoever sends the text is not found.
 
     Args:
         values: Secret values by name.
@@ -45,9 +46,25 @@ class Masker:
         return f"***{self._names[found.group()]}***"
 
 
+def _inner(value: str) -> Iterator[str]:
+    """Give the texts inside a secret that is an object in JSON, as connections are: each is a key of its own."""
+    if not value.lstrip().startswith("{"):
+        return
+    try:
+        pending = [json.loads(value)]
+    except (ValueError, RecursionError):
+        return
+    while pending:
+        part = pending.pop()
+        if isinstance(part, str):
+            yield part
+        elif isinstance(part, dict | list):
+            pending += part.values() if isinstance(part, dict) else part
+
+
 def _spellings(value: str) -> Iterator[str]:
     lines = (line.strip() for line in value.splitlines())
-    for text in (value, *lines):
+    for text in (value, *lines, *_inner(value)):
         if len(text) >= SHORTEST:
             yield text
             yield json.dumps(text)[1:-1]

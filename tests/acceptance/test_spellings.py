@@ -226,3 +226,38 @@ def test_an_unknown_component_is_named_with_the_known_ones(app):
         ),
         '  hint: did you mean "patterns/openai-completion@v4"?',
     ]
+
+
+def test_a_connection_is_asked_for_by_name_and_brought_by_a_parameter(shared_app):
+    app = shared_app
+    app.write(
+        asks="""
+from patterns import Connection, Table
+key = Connection("openai")["api_key"]
+print("the key is", key)
+for event in Table("events").as_stream():
+    Table("keys", "w").append({"key": key[:4]})
+""",
+        brings="""
+from patterns import Connection, Parameter, Table
+slack = Parameter("slack", type=Connection("slackbot"))
+for event in Table("events").as_stream():
+    Table("keys", "w").append({"key": slack["token"][:4]})
+""",
+        graph__yml="""
+slug: try
+stores: [{table: events}, {table: keys}]
+functions:
+  - webhook: events
+  - node_file: asks.py
+  - node_file: brings.py
+    parameter_values: {slack: "${{ connection.my-slack }}"}
+""",
+    )
+    for name, value in (("OPENAI", '{"api_key": "key-of-openai"}'), ("MY_SLACK", "xoxb-of-slack")):
+        app.patterns("secret", "set", f"CONNECTION_{name}", "-", given=value)
+
+    assert app.send({"i": 1}).err == ""
+
+    assert sorted(app.column("keys", "key")) == ["key-", "xoxb"]
+    assert app.logs("asks") == ["the key is ***CONNECTION_OPENAI***"]

@@ -10,7 +10,6 @@ from patterns_os.graph.rules.rule import Checked, Repair, Rule
 _ERROR, _WARNING, _OFF = Severity.ERROR, Severity.WARNING, None
 
 RULES: Final[tuple[Rule, ...]] = (
-    Rule("connection-not-kept", _WARNING, values.connections),
     Rule("cron-replaces-trigger", _OFF, triggers.clocks_instead_of_rows),
     Rule("cycle", _ERROR, triggers.circles, can_be_ignored=False),
     Rule("effect-without-once", _WARNING, scripts.effects_without_once),

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from patterns_os.diagnostics import Location, did_you_mean, quote
+from patterns_os.graph.included import asked_secret
 from patterns_os.graph.rules.rule import Checked, Finding, Repair
 from patterns_os.manifest.webhooks import verifying_secrets
 
@@ -92,15 +93,18 @@ def remove_parameter(checked: Checked, finding: Finding) -> Repair | None:
 def undeclared_secrets(checked: Checked) -> Iterator[Finding]:
     """Each secret that a script uses is listed, so that whoever installs the app knows what to set."""
     listed = _listed_secrets(checked)
-    for node, use in checked.uses("secret"):
+    for node, use in (*checked.uses("secret"), *checked.uses("connection")):
         known = listed | set(node.spec.get("secrets") or ())
-        if use.name not in known:
+        name = asked_secret(use) or ""
+        # A graph.yml has no place for them.
+        if name not in known and checked.manifest.document.file.endswith(".json"):
+            why = f" for its connection {quote(use.name)}" if use.kind == "connection" else ""
             yield Finding(
-                message=f"node {quote(node.name)} uses secret {quote(use.name)}, which nothing declares.",
+                message=f"node {quote(node.name)} uses secret {quote(name)}{why}, which nothing declares.",
                 where=use.where,
                 known=("declared secrets", tuple(sorted(known))),
-                hint=did_you_mean(use.name, known) or f'add {quote(use.name)} to "secrets" in manifest.json',
-                subject=use.name,
+                hint=did_you_mean(name, known) or f'add {quote(name)} to "secrets" in manifest.json',
+                subject=name,
             )
     for node in checked.graph.nodes if listed else ():
         for name in node.spec.get("secrets") or ():
@@ -130,7 +134,10 @@ def unused_secrets(checked: Checked) -> Iterator[Finding]:
         return
     settings = checked.parsed_configuration.document.content if checked.parsed_configuration else ""
     # Of included apps too, and those that stand in parameters as `${{ NAME }}`.
-    given = {str(name) for node in checked.graph.nodes for name in node.spec.get("secrets") or ()}
+    given: set[str | None] = {
+        str(name) for node in checked.graph.nodes for name in node.spec.get("secrets") or ()
+    }
+    given |= {asked_secret(use) for _, use in checked.uses("connection")}
     given |= {name for hook in spec.webhooks for name in verifying_secrets(hook.to_data().get("verify"))}
     for index, name in enumerate(spec.secrets):
         mentioned = any(name.encode() in text for file, text in checked.sources.items() if _is_code(file))
@@ -159,17 +166,6 @@ def secrets_in_text(checked: Checked) -> Iterator[Finding]:
                 hint='`patterns secret set NAME` keeps it, Secret("NAME") asks for it; then make a new one: '
                 "this one has been read",
             )
-
-
-def connections(checked: Checked) -> Iterator[Finding]:
-    """No script asks for a connection: this version keeps none."""
-    for node, use in checked.uses("connection"):
-        yield Finding(
-            message=f"node {quote(node.name)} asks for connection {quote(use.name)}, "
-            "which nothing declares: this version keeps no connections.",
-            where=use.where,
-            hint="ask for a token with Secret(…)",
-        )
 
 
 def unknown_models(checked: Checked) -> Iterator[Finding]:

@@ -1,6 +1,6 @@
 // The SDK of Patterns OS for JavaScript and TypeScript: what scripts import.
 //
-//     import { File, Model, Parameter, Secret, State, Table, once } from "patterns";
+//     import { Connection, File, Model, Parameter, Secret, State, Table, once } from "patterns";
 //
 // Every call has its answer when it returns, and may be written with `await`. Methods may be spelled with
 // underscores (`as_stream`) too.
@@ -361,6 +361,18 @@ export function Secret(name) {
   return value;
 }
 
+/** Give the keys of an account of another service, kept as the secret `CONNECTION_NAME`: JSON, or the key itself. */
+export function Connection(name) {
+  const text = Secret(`CONNECTION_${String(name).replace(/[^A-Za-z0-9]+/g, "_").replace(/^_+|_+$/g, "").toUpperCase()}`);
+  try {
+    const keys = JSON.parse(text);
+    if (keys !== null && typeof keys === "object" && !Array.isArray(keys)) return keys;
+  } catch {
+    // The text is the key itself.
+  }
+  return { api_key: text, token: text, access_token: text };
+}
+
 let turn = Promise.resolve();
 const inside = new AsyncLocalStorage();
 
@@ -447,4 +459,4 @@ export const File = exported(FileHandle, "File");
 export const Model = exported(ModelHandle, "Model");
 export { Decimal, FileError, LocalDate, LocalTime, ModelError, NoHostError, ParameterError, PatternsError };
 export { RunEndedError, TableError };
-export default { File, Model, Parameter, Secret, State, Stream, Table, once };
+export default { Connection, File, Model, Parameter, Secret, State, Stream, Table, once };

@@ -801,9 +801,14 @@ def test_finds_parameters_with_type_and_default():
         ("Sender Name", {"required": True}),
         ("day", {"default": None, "required": False, "type": "date"}),
         ("key", {"required": True, "type": "connection"}),
-        ("openai", {}),
     ]
-    assert [use.kind for use in analysis.uses] == [*["parameter"] * 4, "connection"]
+    assert [use.kind for use in analysis.uses] == ["parameter"] * 4
+
+
+def test_finds_connections_that_are_asked_for():
+    analysis, _ = analyse('from patterns import Connection\nc = Connection("my-slack")\nprint(c["token"])')
+
+    assert [(use.kind, use.name) for use in analysis.uses] == [("connection", "my-slack")]
 
 
 def test_finds_models_files_secrets_and_state():

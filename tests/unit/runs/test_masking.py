@@ -39,6 +39,16 @@ def test_lines_json_and_addresses_are_recognised():
     assert masker.mask("https://u:p%22ss%20w%2Frd@host") == "https://u:***PASS***@host"
 
 
+def test_the_keys_inside_a_connection_give_way_too():
+    masker = Masker(
+        {"CONNECTION_SLACK": '{"token": "xoxb-123456", "more": [{"key": "abcdefg"}], "n": 1234567}'}
+    )
+
+    assert masker.mask("token xoxb-123456, abcdefg") == "token ***CONNECTION_SLACK***, ***CONNECTION_SLACK***"
+    assert Masker({"A": '{"token": '}).mask('{"token": ') == "***A***"
+    assert Masker({"A": '{"a":' * 100_000}).mask("plain text") == "plain text"
+
+
 def test_a_text_without_values_is_given_back_itself():
     text = "nothing here " * 10
 
