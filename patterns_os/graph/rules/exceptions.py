@@ -43,8 +43,7 @@ def apply_exceptions(
     used: set[tuple[_Ignore, str]] = set()
     left = [diagnostic for diagnostic in findings if not _is_ignored(diagnostic, ignores, used)]
     # Mistakes hide other findings: what would be ignored may only not be found yet.
-    if not has_errors(left):
-        left += _in_vain(checked, ignores, used, codes)
+    left += _in_vain(checked, ignores, codes, None if has_errors(left) else used)
     severities = checked.configuration.rules if checked.configuration else {}
     return (*_with_severities(left, severities), *_wrong_severities(left, checked, severities, codes))
 
@@ -84,8 +83,8 @@ def _is_ignored(diagnostic: Diagnostic, ignores: Iterable[_Ignore], used: set[tu
 def _in_vain(
     checked: Checked,
     ignores: Iterable[_Ignore],
-    used: AbstractSet[tuple[_Ignore, str]],
     codes: AbstractSet[str],
+    used: AbstractSet[tuple[_Ignore, str]] | None,
 ) -> Iterator[Diagnostic]:
     for ignore in ignores:
         if not ignore.codes:
@@ -94,7 +93,7 @@ def _in_vain(
             if code not in codes:
                 hint = did_you_mean(code, codes) or "`patterns explain` lists all codes"
                 yield _unused(ignore, f"there is no code {quote(code)} to ignore", hint)
-            elif (ignore, code) not in used and _is_on(checked, code):
+            elif used is not None and (ignore, code) not in used and _is_on(checked, code):
                 place = "in this file" if ignore.line is None else "here"
                 message = f"{quote(code)} is ignored {place}, where nothing of it is found"
                 yield _unused(ignore, message, "remove the comment")

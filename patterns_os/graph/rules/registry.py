@@ -24,6 +24,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("never-started", _WARNING, triggers.nodes_never_started),
     Rule("no-text-model", _WARNING, values.missing_text_models),
     Rule("output-not-written", _WARNING, scripts.unwritten_outputs),
+    Rule("parameter-type", _ERROR, values.parameters_of_other_types, can_be_ignored=False),
     Rule("read-after-write", _WARNING, stores.reads_after_writes),
     Rule("replaced-and-appended", _WARNING, stores.replaced_and_appended),
     Rule("script-twice", _WARNING, scripts.scripts_listed_twice),

@@ -178,12 +178,19 @@ def selects_of_own_output(checked: Checked) -> Iterator[Finding]:
 
 def mixed_storages(checked: Checked) -> Iterator[Finding]:
     """All tables of a SQL script are in one storage: one statement runs in one database."""
-    storages = {store.name: store.storage for store in checked.graph.stores if store.kind == "table"}
+    databases = checked.configuration.databases if checked.configuration else ()
+    default = databases[0].name if databases else ""
+    storages = {
+        store.name: store.storage or default for store in checked.graph.stores if store.kind == "table"
+    }
     for node in checked.graph.nodes:
         tables = sorted({edge.store for edge in checked.graph.edges_of(node.name)})
-        used = {storages.get(table) or "" for table in tables}
+        used = {storages.get(table, default) for table in tables}
         if node.kind is NodeKind.SQL and len(used) > 1:
-            named = ", ".join(f"{quote(t)} in {quote(storages.get(t) or 'the default')}" for t in tables)
+            shown = {table: storages.get(table, default) for table in tables}
+            named = ", ".join(
+                f"{quote(t)} in {quote(s) if s else 'the default one'}" for t, s in shown.items()
+            )
             yield Finding(
                 message=f"node {quote(node.name)} is one SQL statement over several storages: {named}.",
                 where=node.where,

@@ -1,12 +1,15 @@
 """Rules about parameters, secrets, connections and models: who asks for them, and who gives them."""
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
 from typing import Any, Final
 
 from patterns_os.diagnostics import Location, did_you_mean, quote
 from patterns_os.graph.included import asked_secret
 from patterns_os.graph.rules.rule import Checked, Finding, Repair
+from patterns_os.graph.vertices import NodeKind
 from patterns_os.manifest.webhooks import verifying_secrets
 
 TEXT_MODELS: Final = frozenset({"chat", "next-token-text"})
@@ -20,6 +23,8 @@ _KEYS: Final = {
     "an AWS key": r"AKIA[0-9A-Z]{16}",
     "a Google key": r"AIza[0-9A-Za-z_-]{35}",
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
+    "a password in an address": r"[a-z][a-z0-9+]*://[^\s:/@\"'${}]+:(?!password|postgres|secret|pass)[^\s:/@\"'${}]{6,}@"
+    r"(?!localhost|127\.)",
 }
 _BEGINNINGS: Final = (
     "sk-",
@@ -35,6 +40,7 @@ _BEGINNINGS: Final = (
     "AKIA",
     "AIza",
     "-----BEGIN ",
+    "://",
 )
 _KEY: Final = re.compile(rf"(?<![\w-])(?:{'|'.join(f'({pattern})' for pattern in _KEYS.values())})")
 
@@ -66,6 +72,18 @@ def unknown_parameters(checked: Checked) -> Iterator[Finding]:
                     known=("parameters of the script", asked),
                     hint=did_you_mean(name, asked),
                 )
+
+
+def parameters_of_other_types(checked: Checked) -> Iterator[Finding]:
+    """Each value of a parameter can be turned into the type that the Python script wants."""
+    for node, use in checked.uses("parameter"):
+        kind, value = use.detail.get("type"), node.parameters.get(use.name)
+        if node.kind is NodeKind.PYTHON and isinstance(kind, str) and not _fits(value, kind):
+            yield Finding(
+                message=f"node {quote(node.name)} is given {json.dumps(value, ensure_ascii=False)} for parameter "
+                f"{quote(use.name)}, which is of type {quote(kind)}.",
+                where=use.where,
+            )
 
 
 def unused_parameters(checked: Checked) -> Iterator[Finding]:
@@ -151,8 +169,8 @@ def unused_secrets(checked: Checked) -> Iterator[Finding]:
 
 def secrets_in_text(checked: Checked) -> Iterator[Finding]:
     """No file of the app holds a key or a token: what is in a file is in every copy of it."""
-    document = checked.manifest.document
-    files = {document.file: document.content} | {
+    parsed = (checked.manifest, checked.parsed_configuration)
+    files = {one.document.file: one.document.content for one in parsed if one is not None} | {
         file: checked.sources[file].decode("utf-8", errors="replace") for file in _code_of(checked)
     }
     for file, text in files.items():
@@ -208,6 +226,34 @@ def unused_models(checked: Checked) -> Iterator[Finding]:
                 where=checked.in_manifest(f"/models/{index}"),
                 hint=did_you_mean(model.name, asked) or 'remove it from "models"',
             )
+
+
+def _fits(value: Any, kind: str) -> bool:  # noqa: ANN401 - any JSON value
+    """Tell whether the SDK can turn the value into the type; of other types it turns nothing."""
+    turn = _TURNED.get(kind)
+    if turn is None or value is None or (isinstance(value, str) and "${" in value):
+        return True
+    try:
+        turn(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _to_bool(value: Any) -> None:  # noqa: ANN401 - any JSON value
+    if isinstance(value, str) and value.lower() not in _TRUTHS:
+        raise ValueError(value)
+
+
+_TRUTHS: Final = frozenset({"1", "true", "yes", "on", "0", "false", "no", "off"})
+_TURNED: Final[dict[str, Callable[[Any], object]]] = {
+    "int": int,
+    "float": float,
+    "bool": _to_bool,
+    "list": list,
+    "date": date.fromisoformat,
+    "datetime": datetime.fromisoformat,
+}
 
 
 def _listed_secrets(checked: Checked) -> frozenset[str]:

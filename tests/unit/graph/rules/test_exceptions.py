@@ -88,6 +88,16 @@ def test_an_ignore_in_vain_is_a_finding(comment, message):
     assert told(files, manifest) == [f"warning[unused-ignore] a.py:2:{len(WRITES) + 3}: {message}{hint}"]
 
 
+def test_a_code_that_does_not_exist_is_told_beside_errors_and_one_that_is_not_found_is_not():
+    files = {
+        "a.py": f"from patterns import Table\n{WRITES}  # patterns: ignore[script-twise, script-twice]\n"
+        'Table("nowhere").read()\n'
+    }
+    found = codes(files, {"scripts": [{"file": "a.py", "trigger": "@daily"}]})
+
+    assert found == ["warning[unused-ignore]", "error[unknown-table]"]
+
+
 def test_a_text_is_no_comment():
     files = {"a.py": f'from patterns import Table\n{WRITES}\nx = "# patterns: ignore[nothing]"\n'}
 

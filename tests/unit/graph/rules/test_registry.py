@@ -128,20 +128,98 @@ def test_storages_and_runtimes_are_those_of_patterns_json():
     ]
 
 
-def test_one_sql_statement_cannot_span_storages():
+@pytest.mark.parametrize(
+    ("storages", "default"),
+    [
+        (["main", "warehouse"], '"main"'),
+        ([], "the default one"),
+    ],
+)
+def test_one_sql_statement_cannot_span_storages(storages, default):
     manifest = {
         "scripts": [{"file": "q.sql", "outputs": ["t"]}],
         "stores": [{"table": "t", "storage": "warehouse"}, {"table": "s"}],
     }
-    storages = [{"type": "database", "url": "postgresql://localhost/w", "name": "warehouse"}]
+    databases = [
+        {"type": "database", "url": f"postgresql://localhost/{name}", "name": name} for name in storages
+    ]
+    found = told(manifest, {"q.sql": "select * from s"}, {"storages": databases}, code="mixed-storages")
 
-    assert told(manifest, {"q.sql": "select * from s"}, {"storages": storages}) == [
+    assert found == [
         (
             'error[mixed-storages] manifest.json:1:29 /scripts/0: node "q" is one SQL statement over several '
-            'storages: "s" in "the default", "t" in "warehouse".\n'
+            f'storages: "s" in {default}, "t" in "warehouse".\n'
             "  hint: move the rows with a Python script between them"
         )
     ]
+
+
+def test_the_first_storage_is_that_of_tables_which_name_none():
+    manifest = {
+        "scripts": [{"file": "q.sql", "outputs": ["t"]}],
+        "stores": [{"table": "t", "storage": "warehouse"}, {"table": "s"}],
+    }
+    databases = [{"type": "database", "url": "postgresql://localhost/w", "name": "warehouse"}]
+
+    assert told(manifest, {"q.sql": "select * from s"}, {"storages": databases}) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "is_wrong"),
+    [
+        ("int", "many", True),
+        ("int", "12", False),
+        ("int", [1], True),
+        ("float", "1,5", True),
+        ("bool", "perhaps", True),
+        ("bool", "yes", False),
+        ("date", "2024-13-01", True),
+        ("datetime", "2024-12-01T10:00:00Z", False),
+        ("list", 3, True),
+        ("str", 3, False),
+        ("int", None, False),
+        ("int", "${{ LIMIT }}", False),
+    ],
+)
+def test_a_value_that_is_not_of_the_type_of_its_parameter_is_an_error(kind, value, is_wrong):
+    manifest, files = app(
+        a=f'from datetime import date, datetime\nTable("t", "w").append({{"x": Parameter("p", type={kind})}})'
+    )
+    manifest["scripts"][0]["parameters"] = {"p": value}
+    found = told(manifest, files, code="parameter-type")
+
+    assert [text.partition(": ")[2] for text in found] == (
+        [f'node "a" is given {json.dumps(value)} for parameter "p", which is of type "{kind}".']
+        if is_wrong
+        else []
+    )
+
+
+def test_keys_and_passwords_in_patterns_json_are_found():
+    manifest, files = app(a='Table("t", "w").append({"x": 1})')
+    settings = {
+        "storages": [
+            {"type": "database", "url": "postgresql://app:hunter2hunter2@db.example.com/app", "name": "main"}
+        ],
+        "models": [
+            {"name": "m", "provider": "openai", "model": "x", "options": {"key": "sk-" + "a1B2" * 10}}
+        ],
+    }
+    found = told(manifest, files, settings, code="secret-in-text")
+
+    assert [text.partition(": ")[2].splitlines()[0] for text in found] == [
+        '"patterns.json" holds what looks like a password in an address.',
+        '"patterns.json" holds what looks like an OpenAI or Anthropic key.',
+    ]
+
+
+@pytest.mark.parametrize("password", ["${DB_PASSWORD}", "postgres", "password", "pass", "secret"])
+def test_placeholders_are_no_passwords(password):
+    manifest, files = app(a='Table("t", "w").append({"x": 1})')
+    url = f"postgresql://app:{password}@localhost/app"
+    settings = {"storages": [{"type": "database", "url": url, "name": "main"}]}
+
+    assert told(manifest, files, settings, code="secret-in-text") == []
 
 
 def test_a_circle_is_printed():
