@@ -7,6 +7,7 @@ compiled before needs none of them.
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from patterns_os.diagnostics import Diagnostic
@@ -32,10 +33,13 @@ class Analyses:
         """Give what a JavaScript or TypeScript script touches (`analyse_javascript`)."""
         return self._of_file("javascript", file, _javascript)
 
-    def sql(self, file: str, parameters: Mapping[str, Any], ports: Mapping[str, str]) -> SqlScript:
+    def sql(
+        self, file: str, parameters: Mapping[str, Any], ports: Mapping[str, str], dialect: str
+    ) -> SqlScript:
         """Give what a SQL script touches and runs (`analyse_sql`)."""
-        question = _question("sql", file, parameters, ports)
-        return remember(self.memo, question, self.sources, lambda seen: _sql(file, seen, parameters, ports))
+        question = _question("sql", file, parameters, ports, dialect)
+        look = partial(_sql, file, parameters=parameters, ports=ports, dialect=dialect)
+        return remember(self.memo, question, self.sources, look)
 
     def trace(self, node: Node, shapes: Shapes) -> Traced:
         """Give the columns of a SQL node (`trace_sql`), by port; whoever asks keeps them."""
@@ -68,10 +72,12 @@ def _javascript(file: str, sources: Sources) -> tuple[Analysis, list[Diagnostic]
     return _packed(analysis), found
 
 
-def _sql(file: str, sources: Sources, parameters: Mapping[str, Any], ports: Mapping[str, str]) -> SqlScript:
+def _sql(
+    file: str, sources: Sources, *, parameters: Mapping[str, Any], ports: Mapping[str, str], dialect: str
+) -> SqlScript:
     from patterns_os.graph.sql import analyse_sql  # noqa: PLC0415 - sqlglot and jinja2 are slow to load
 
-    return analyse_sql(file, sources[file], parameters, ports)
+    return analyse_sql(file, sources[file], parameters, ports, dialect)
 
 
 def _packed(analysis: Analysis) -> Analysis:

@@ -33,6 +33,7 @@ from patterns_os.graph.parts import Part, find_parts
 from patterns_os.graph.schemas import declared_schema
 from patterns_os.graph.sources import Sources
 from patterns_os.graph.sql_script import SqlScript
+from patterns_os.graph.sql_text import POSTGRES
 from patterns_os.graph.topology import topological_order
 from patterns_os.graph.vertices import (
     Access,
@@ -151,7 +152,7 @@ class _Builder:
     def key(self) -> str:
         """A hash (hex) of all that the nodes of the app depend on besides files."""
         document, configuration = self.part.manifest.document, self.configuration
-        names = [storage.name for storage in configuration.storages] if configuration else []
+        names = [(one.name, one.dialect) for one in configuration.storages] if configuration else []
         runtimes = [runtime.to_data() for runtime in configuration.runtimes] if configuration else []
         facts = (document.file, self.part.file, self.spec.name, names, runtimes)
         return sha256(document.text + repr(facts).encode("utf-8", "surrogatepass")).hexdigest()
@@ -252,7 +253,19 @@ class _Builder:
     def _analysed_sql(self, script: ScriptSpec) -> SqlScript:
         ports = sql_names(self.part, script, self.sources[script.file])
         values = self._app_parameters() | (script.parameters or {}) | dict(self.part.parameters)
-        return self.analyses.sql(script.file, values, ports)
+        return self.analyses.sql(script.file, values, ports, self._dialect(script))
+
+    def _dialect(self, script: ScriptSpec) -> str:
+        """Give the dialect of the storage that the script's declared tables are in: all are in one."""
+        databases = self.configuration.databases if self.configuration else ()
+        known = {storage.name: storage.dialect for storage in databases}
+        inputs = [given.table for given in (script.declared_inputs or {}).values()]
+        used = {*(script.declared_outputs or {}).values(), *inputs}
+        named = [
+            store.storage_name for store in self.spec.tables if store.name in used and store.storage_name
+        ]
+        default = databases[0].dialect if databases else None
+        return (known.get(named[0]) if named else default) or POSTGRES
 
     def _sql(self, node: Node, script: ScriptSpec) -> Built:
         result = self._analysed_sql(script)

@@ -39,25 +39,29 @@ OUTPUT_PORT = "output_table"
 
 NO_STORES: Mapping[str, str] = {}
 
+DIALECTS = frozenset(
+    {
+        POSTGRES,
+        "bigquery",
+        "clickhouse",
+        "databricks",
+        "duckdb",
+        "materialize",
+        "mysql",
+        "oracle",
+        "redshift",
+        "risingwave",
+        "snowflake",
+        "sqlite",
+        "trino",
+        "tsql",
+    }
+)
+"""What scripts can be read as, by the parser's names."""
+
 _ALLOWED = "one select, one insert into … select, or one create table … as select"
 _BEGINNINGS = frozenset({"select", "with", "values", "(", "insert", "create"})
 _CHANGES = (exp.Update, exp.Delete, exp.Merge, exp.Insert, exp.Create, exp.Drop, exp.TruncateTable, exp.Alter)
-DIALECTS: Mapping[str, str] = {
-    "bigquery": "bigquery",
-    "clickhouse": "clickhouse",
-    "databricks": "databricks",
-    "duckdb": "duckdb",
-    "mariadb": "mysql",
-    "mssql": "tsql",
-    "mysql": "mysql",
-    "oracle": "oracle",
-    "postgres": POSTGRES,
-    "postgresql": POSTGRES,
-    "redshift": "redshift",
-    "snowflake": "snowflake",
-    "sqlite": "sqlite",
-    "trino": "trino",
-}
 """The dialect by the scheme of a storage's address."""
 
 _ENDS = (exp.Drop, exp.TruncateTable)
@@ -72,12 +76,6 @@ _CLOSED = re.compile(
     r"[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\"[^\"]*\"|--[^\n]*|/\*.*?\*/|\$(\w*)\$.*?\$\1\$|[^'\"/$-]+|.",
     re.DOTALL,
 )
-
-
-def dialect_of(url: str | None) -> str:
-    """Give the dialect of the database at an address, by the parser's name; Postgres where there is none."""
-    scheme = (url or "").partition(":")[0].partition("+")[0].lower()
-    return DIALECTS.get(scheme, POSTGRES)
 
 
 def analyse_sql(
@@ -97,7 +95,7 @@ def analyse_sql(
         parameters: Values by name; one that is absent takes the default in the script, else NULL.
         stores: The table behind a name that the script uses, where it is not the name itself. The uses keep
             the script's names, the query has the tables'.
-        dialect: That of the storage of its tables; see `dialect_of`.
+        dialect: That of the storage of its tables, one of `DIALECTS`.
     """
     text = decode_source(file, source)
     if isinstance(text, Diagnostic):

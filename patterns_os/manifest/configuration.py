@@ -28,6 +28,12 @@ class StorageSpec(Spec):
         min_length=1, description="Its address.", examples=["postgresql://localhost/db", "s3://bucket/path"]
     )
     name: PlainName = Field(description="Name that stores use.", examples=["local-pg"])
+    dialect: Literal["postgres", "materialize", "redshift", "risingwave"] | None = Field(
+        None,
+        description="How SQL of its tables is read, where the database speaks the protocol of Postgres and a SQL of "
+        "its own. Default: postgres.",
+        examples=["redshift"],
+    )
 
     @field_validator("url")
     @classmethod

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from patterns_os.diagnostics import Location, render_diagnostic
-from patterns_os.graph.sql import analyse_sql, dialect_of
+from patterns_os.graph.sql import analyse_sql
 from patterns_os.graph.sql_template import Rendered, _full_render, _plain_render, render_template
 from patterns_os.graph.vertices import Access
 
@@ -525,21 +525,6 @@ def test_the_dialect_decides_how_the_text_is_read():
         ("ORDERS", "read"),
     ]
     assert touched('select a from {{ Table("orders") }}', "snowflake")[1] == ("orders", "read")
-
-
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        (None, "postgres"),
-        ("postgresql+psycopg://host/name", "postgres"),
-        ("mysql://host/name", "mysql"),
-        ("mssql://host/name", "tsql"),
-        ("duckdb:///file.db", "duckdb"),
-        ("elsewhere://host", "postgres"),
-    ],
-)
-def test_the_address_of_a_storage_tells_its_dialect(url, expected):
-    assert dialect_of(url) == expected
 
 
 def test_functions_of_ones_own_may_be_called_as_others_that_the_parser_knows():

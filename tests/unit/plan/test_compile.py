@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -183,3 +184,32 @@ def test_mutated_files_never_raise(name, place, inserted, dropped):
     compiled = compile_app(Sources(FILES | {name: mutated}))
 
     assert compiled.is_good or compiled.diagnostics
+
+
+def test_a_script_is_read_in_the_dialect_of_its_storage():
+    manifest = {
+        "name": "app",
+        "scripts": [{"file": "a.sql", "outputs": ["a"]}, {"file": "b.sql", "outputs": ["b"]}],
+        "stores": [{"table": "orders", "storage": "lake"}, {"table": "a", "storage": "lake"}, {"table": "b"}],
+    }
+    configuration = {
+        "storages": [
+            {"type": "database", "url": "postgresql://localhost/db", "name": "main"},
+            {"type": "database", "url": "postgresql://localhost/lake", "name": "lake", "dialect": "redshift"},
+        ]
+    }
+    # Redshift knows `approximate`, and Postgres does not.
+    query = b'select approximate count(distinct id) as n from {{ Table("orders") }}'
+    found = compile_app(
+        Sources(
+            {
+                "manifest.json": json.dumps(manifest).encode(),
+                "patterns.json": json.dumps(configuration).encode(),
+                "a.sql": query,
+                "b.sql": query,
+            }
+        )
+    )
+    assert [(one.code, one.where.file) for one in found.diagnostics if one.code == "sql-syntax"] == [
+        ("sql-syntax", "b.sql")
+    ]
