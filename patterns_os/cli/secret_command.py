@@ -15,6 +15,7 @@ from patterns_os.cli.console import box, note, print_json, say, width
 from patterns_os.composition.authoring import find_app, load, secrets_of
 from patterns_os.diagnostics import did_you_mean, quote
 from patterns_os.errors import PatternsError, UsageError
+from patterns_os.graph.included import asked_secret
 from patterns_os.manifest.webhooks import verifying_secrets
 from patterns_os.plan.compile import Compiled
 from patterns_os.ports.secrets import check_secret_name
@@ -175,7 +176,7 @@ def _uses_in_graph(compiled: Compiled) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for node in compiled.graph.nodes if compiled.graph else ():
         user = node.file or f"webhook {quote(node.name)}"
-        names = [use.name for use in node.analysis.uses if use.kind == "secret"]
+        names = [name for use in node.analysis.uses if (name := asked_secret(use)) is not None]
         names += node.spec.get("secrets") or ()
         names += verifying_secrets(node.spec.get("verify"))
         found += [(name, user) for name in names]

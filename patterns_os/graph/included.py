@@ -34,14 +34,24 @@ class Built(Packed):
 
 def as_included(part: Part, script: ScriptSpec) -> ScriptSpec:
     """Give a script of an included app with its path among all files and what the entry passes on."""
-    entry = part.entry
-    if entry is None:
+    if part.entry is None:
         return script
-    given = {key: getattr(entry, key) for key in PASSED_ON if getattr(entry, key) is not None}
-    secrets = (*(script.secrets or ()), *(entry.secrets or ()))
+    given: dict[str, Any] = {}
+    secrets = list(script.secrets or ())
+    for entry in _entries(part):
+        given |= {key: getattr(entry, key) for key in PASSED_ON if getattr(entry, key) is not None}
+        secrets += entry.secrets or ()
     return script.model_copy(
         update={**given, "file": part.path(script.file), "secrets": tuple(dict.fromkeys(secrets)) or None}
     )
+
+
+def _entries(part: Part) -> Iterator[ScriptSpec]:
+    """Give the entries that lead to the part, the innermost first: what the outer ones set wins."""
+    around: Part | None = part
+    while around is not None and around.entry is not None:
+        yield around.entry
+        around = around.parent
 
 
 def node_data(part: Part, script: ScriptSpec) -> dict[str, Any]:
@@ -112,13 +122,14 @@ def in_whole(part: Part, edges: Iterable[Edge]) -> tuple[Edge, ...]:
     return tuple(replace(edge, store=part.store(edge.store, edge.kind)) for edge in edges)
 
 
-def start_included(parts: Iterable[Part], built: Sequence[Built]) -> list[Built]:
+def start_included(parts: Sequence[Part], built: Sequence[Built]) -> list[Built]:
     """Give the trigger of an entry to the first nodes of the app that it includes.
 
     First are those that read nothing of what the app's nodes write.
     """
     found = list(built)
-    for part in parts:
+    # The outermost comes last, and wins.
+    for part in reversed(parts):
         if part.entry is None or part.entry.trigger is None or part.parent is None:
             continue
         trigger = part.entry.to_data()["trigger"]
@@ -278,7 +289,7 @@ class _Check:
         asked |= {parameter.name for parameter in part.spec.parameters}
         asked |= {name for script in part.spec.scripts for name in script.parameters or {}}
         exposed = part.spec.exposes.parameters if part.spec.exposes else None
-        for name in part.parameters:
+        for name in (part.entry.parameters if part.entry else None) or {}:
             if name not in asked and (exposed is None or name in exposed):
                 where = part.parent.locate("scripts", index, "parameters")
                 yield unknown_port(part, "parameter", name, tuple(sorted(asked)), where)

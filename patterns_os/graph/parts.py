@@ -46,7 +46,7 @@ class Part:
         entry: What includes it, `None` for the outermost.
         where: Place of that entry.
         ports: The names that lead out of it, with the whole's name of each.
-        parameters: Values that the app around it gives.
+        parameters: Values that the apps around it give; those of the outermost win.
     """
 
     names: tuple[str, ...] = ()
@@ -179,7 +179,7 @@ class _Finder:
             entry=entry,
             where=where,
             ports=_ports(parent, entry),
-            parameters=entry.parameters or {},
+            parameters=(entry.parameters or {}) | _handed_down(parent, manifest.spec),
         )
         self.diagnostics += _unexposed(part, index)
         return part
@@ -204,6 +204,16 @@ class _Finder:
             known=("known manifests", known),
             hint=did_you_mean(file, known),
         )
+
+
+def _handed_down(parent: Part, spec: ManifestSpec) -> dict[str, Any]:
+    """Give what the app around the parent sets, of what the app inside lets be set: it goes on inwards, and wins."""
+    exposes = spec.exposes
+    return {
+        name: value
+        for name, value in parent.parameters.items()
+        if exposes is None or name in exposes.parameters
+    }
 
 
 def _ports(parent: Part, entry: ScriptSpec) -> dict[str, str]:

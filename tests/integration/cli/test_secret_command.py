@@ -94,6 +94,12 @@ def test_a_name_that_nothing_uses_is_kept_and_said_so(app):
     )
 
 
+def test_a_connection_is_a_use_of_its_secret(app):
+    (app / "ask.py").write_text('from patterns import Connection\nprint(Connection("my-slack")["token"])\n')
+
+    assert patterns(app, "set", "CONNECTION_MY_SLACK", "value")[2] == ""
+
+
 def test_a_stronger_place_is_said_so(app):
     _, _, err = patterns(app, "set", "API_KEY", "value", API_KEY="another")
 

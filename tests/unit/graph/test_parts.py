@@ -124,6 +124,62 @@ def test_parameters_and_settings_of_the_entry_win():
     assert (node.parameters, node.spec["retries"], node.spec["trigger"]) == ({"limit": 7}, 9, "@daily")
 
 
+@pytest.mark.parametrize(
+    ("given", "own", "exposed", "expected"),
+    [
+        ({"limit": 7}, {}, ["limit"], {"limit": 7}),
+        ({"limit": 7}, {"limit": 2}, ["limit"], {"limit": 7}),
+        ({}, {"limit": 2}, ["limit"], {"limit": 2}),
+        ({"limit": 7}, {}, None, {"limit": 7}),
+    ],
+)
+def test_what_the_outermost_app_sets_reaches_the_innermost_nodes(given, own, exposed, expected):
+    entry = {"file": "sub/manifest.json", "inputs": {"rows": "events"}, "parameters": given, "retries": 9}
+    entry |= {"trigger": "@daily", "secrets": ["OUTER"]}
+    passing = {"file": "inner/manifest.json", "parameters": own, "outputs": {"kept": "kept"}}
+    middle = {
+        "name": "middle",
+        "exposes": SUB["exposes"],
+        "scripts": [passing | {"trigger": "@hourly", "retries": 1, "secrets": ["INNER"]}],
+        "stores": SUB["stores"],
+    }
+    inner = SUB if exposed else {key: value for key, value in SUB.items() if key != "exposes"}
+    files = {
+        "sub/manifest.json": json.dumps(middle),
+        "sub/inner/manifest.json": json.dumps(inner),
+        "sub/inner/copy.py": COPY,
+        "sub/inner/count.sql": COUNT,
+    }
+    manifest = {"name": "app", "scripts": [entry], "webhooks": EVENTS}
+    sources = Sources({name: text.encode() for name, text in files.items()})
+
+    graph, found = build_graph(parse_manifest(json.dumps(manifest).encode()), sources, None)
+    node = graph.node("sub.inner.copy")
+
+    assert told(found) == []
+    assert (node.parameters, node.spec["retries"], node.spec["trigger"]) == (expected, 9, "@daily")
+    assert node.spec["secrets"] == ["INNER", "OUTER"]
+
+
+def test_a_parameter_that_an_inner_app_does_not_expose_does_not_reach_it():
+    hidden = SUB | {"exposes": SUB["exposes"] | {"parameters": []}}
+    middle = SUB | {"scripts": [{"file": "inner/manifest.json", "outputs": {"kept": "kept"}}]}
+    sources = Sources(
+        {
+            "sub/manifest.json": json.dumps(middle).encode(),
+            "sub/inner/manifest.json": json.dumps(hidden).encode(),
+            "sub/inner/copy.py": COPY.encode(),
+            "sub/inner/count.sql": COUNT.encode(),
+        }
+    )
+    entry = {"file": "sub/manifest.json", "inputs": {"rows": "events"}, "parameters": {"limit": 7}}
+    manifest = json.dumps({"name": "app", "scripts": [entry], "webhooks": EVENTS}).encode()
+
+    graph, _ = build_graph(parse_manifest(manifest), sources, None)
+
+    assert graph.node("sub.inner.copy").parameters == {}
+
+
 def test_webhooks_of_an_included_app_have_its_name_before_theirs():
     sub = {"name": "hooks", "webhooks": [{"title": "New order", "table": "orders"}]}
 
