@@ -107,7 +107,7 @@ def _show(cron: CronSchedule, chosen: list[ChosenTick]) -> None:
             f"{cron.local(one.tick):%Y-%m-%d %H:%M}",
             f"{one.tick:%Y-%m-%d %H:%M}",
             "run" if one.run else "skip",
-            one.why + (" (in a gap)" if cron.is_moved(one.tick) else ""),
+            ("in a gap: " if cron.is_moved(one.tick) else "") + one.why,
         ]
         for one in chosen
     ]

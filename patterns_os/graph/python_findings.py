@@ -98,8 +98,9 @@ class Findings:
 
     def take_back(self, kind: str, node: object) -> None:
         """Forget what the node asks for: something else was meant by it."""
-        for key in [key for key in self._uses if key[0] == kind and key[2] == id(node)]:
-            del self._uses[key]
+        for key, (_, use) in list(self._uses.items()):
+            if isinstance(use, Use) and key == (kind, use.name, id(node)):
+                del self._uses[key]
 
     def miss(self, place: Place, reason: str) -> None:
         """Note a mention that cannot be told."""

@@ -201,7 +201,7 @@ def folder(tmp_path):
     manifest = {
         "name": "chaos",
         "scripts": [{"file": name} for name in [*scripts, "inserted.sql"]],
-        "webhooks": [{"title": "Numbers", "table": "numbers"}],
+        "webhooks": [{"title": "Numbers", "table": "numbers", "limits": {"body": "64MB"}}],
     }
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     events = [{"i": i, "name": f"row {i}", "nested": {"a": i}} for i in range(ROWS)]
@@ -274,7 +274,7 @@ def circle(tmp_path):
     manifest = {
         "name": "chaos",
         "scripts": [{"file": name, **bounds.get(name, {})} for name in CIRCLE],
-        "webhooks": [{"title": "Numbers", "table": "numbers"}],
+        "webhooks": [{"title": "Numbers", "table": "numbers", "limits": {"body": "64MB"}}],
     }
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     (tmp_path / "events.json").write_text(json.dumps([{"i": i} for i in range(ROWS)]))

@@ -68,7 +68,7 @@ def test_a_backfill_lists_each_tick_and_runs_those_that_have_not_run(
 
     shown = printed(capsys, *days, "--dry-run")
     assert shown.split("\n")[-2] == "tell: 3 to run, 0 left out"
-    assert shown.count("(in a gap)") == 1
+    assert shown.count("in a gap: ") == 1
     assert json.loads(printed(capsys, *days, "--missed", "--yes", "--json"))["requested"] == 0
     assert json.loads(printed(capsys, *days, "--yes", "--json"))["requested"] == 3
     assert json.loads(printed(capsys, *days, "--yes", "--json"))["requested"] == 0

@@ -265,7 +265,10 @@ def test_a_zombie_does_not_count_as_a_server(server, state):
     try:
         ask(server.start(), "create table kept as select 1 as one")
         pid = kill_server(state)
-        assert " Z " in Path(f"/proc/{pid}/stat").read_text()
+        end = time.monotonic() + 10
+        while " Z " not in Path(f"/proc/{pid}/stat").read_text():
+            assert time.monotonic() < end
+            time.sleep(0.01)
         assert ask(server.start(), "select one from kept") == [(1,)]
         server.release()
     finally:

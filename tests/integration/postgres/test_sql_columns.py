@@ -247,7 +247,8 @@ def test_random_queries_have_the_columns_that_postgres_gives(tables):
         found = traced(query, SHAPES)
         names = list(dict.fromkeys(name for name, _ in given))
         once = {name: kind for name, kind in given if sum(name == other for other, _ in given) == 1}
-        assert found.diagnostics == (), query
+        # Postgres gives two columns of one name, and no table can hold them.
+        assert [one for one in found.diagnostics if one.code != "duplicate-column"] == [], query
         assert [flow.unknown for flow in found.flows if flow.unknown] == [], query
         assert [flow.column for flow in found.flows] == names, query
         assert all(flow.type in {None, once.get(flow.column, flow.type)} for flow in found.flows), query
