@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from patterns_os.diagnostics import Diagnostic, Packed, did_you_mean, quote
+from patterns_os.diagnostics import Diagnostic, Packed, Severity, did_you_mean, quote
 from patterns_os.graph.parts import PASSED_ON, Part, unknown_port
 from patterns_os.graph.vertices import Access, Edge, Node, NodeKind, Store, StoreKind, Use
 from patterns_os.manifest.interpolation import CONNECTION, placeholders, secret_behind
@@ -170,7 +170,7 @@ def check_included(
 ) -> tuple[tuple[Store, ...], list[Diagnostic]]:
     """Give the stores, those that an included app keeps to itself marked, and what is wrong between the apps."""
     check = _Check(parts, built, edges, stores)
-    found = [*check.taken_stores(), *check.unknown_ports()]
+    found = [*check.taken_stores(), *check.taken_paths(), *check.unknown_ports(), *check.unknown_exposed()]
     missing = dict(check.unconnected())
     marked = tuple(
         # What is said to be unconnected is not said again to be unknown.
@@ -229,6 +229,71 @@ class _Check:
                     hint=f'add {quote(owner[1])} to the "exposes" of the included app, or take another name',
                 )
 
+    def taken_paths(self) -> Iterator[Diagnostic]:
+        """No two apps have webhooks of one path; within one app the manifest's reader says so."""
+        first: dict[str, Node] = {}
+        hooks = [node for nodes in self.nodes.values() for node in nodes if node.kind is NodeKind.WEBHOOK]
+        for node in hooks:
+            path = str(node.spec["path"])
+            other = first.setdefault(path, node)
+            if other.group != node.group:
+                yield Diagnostic(
+                    code="taken-name",
+                    message=f"the webhooks {quote(other.name)} and {quote(node.name)} have the same path, "
+                    f"{quote(path)}.",
+                    where=min((other, node), key=lambda one: len((one.group or "").split("."))).where,
+                    hint='give one of them another "path", or the included app another "name"',
+                )
+
+    def unknown_exposed(self) -> Iterator[Diagnostic]:
+        """What an app exposes is something that it uses."""
+        said: set[str] = set()
+        for part in self.parts:
+            exposes = part.spec.exposes
+            if exposes is None or part.file in said or not self._is_understood(part):
+                continue
+            said.add(part.file)
+            stores = {name for _, name in self._own_stores(part)}
+            asked = self._asked(part)
+            for key, given, known in (
+                ("inputs", exposes.inputs, stores),
+                ("outputs", exposes.outputs, stores),
+                ("parameters", exposes.parameters, asked),
+            ):
+                for index, name in enumerate(given):
+                    if name not in known:
+                        yield Diagnostic(
+                            code="unknown-port",
+                            message=f"the app exposes the {key.removesuffix('s')} {quote(name)}, "
+                            "which nothing in it uses.",
+                            where=part.locate("exposes", key, index),
+                            known=(
+                                f"its {'parameters' if key == 'parameters' else 'tables and files'}",
+                                tuple(sorted(known)),
+                            ),
+                            hint=did_you_mean(name, known),
+                            severity=Severity.WARNING,
+                        )
+
+    def _is_understood(self, part: Part) -> bool:
+        """Tell whether all is known that the app and those in it use: each was read, and no script hides a use."""
+        inside = [one for one in self.parts if _within(one.group, part)]
+        found = {id(one.entry) for one in self.parts}
+        is_whole = all(id(entry) in found for one in inside for entry in one.spec.scripts if entry.includes)
+        return is_whole and not any(
+            node.analysis.unknown
+            for group, nodes in self.nodes.items()
+            if _within(group, part)
+            for node in nodes
+        )
+
+    def _asked(self, part: Part) -> set[str]:
+        """Give the parameters that the app and those in it ask for or set."""
+        nodes = [node for group, nodes in self.nodes.items() if _within(group, part) for node in nodes]
+        asked = {use.name for node in nodes for use in node.analysis.uses if use.kind == "parameter"}
+        asked |= {parameter.name for parameter in part.spec.parameters}
+        return asked | {name for script in part.spec.scripts for name in script.parameters or {}}
+
     def unknown_ports(self) -> Iterator[Diagnostic]:
         """What an entry connects or sets is something that the included app uses."""
         for part in self.parts:
@@ -282,12 +347,9 @@ class _Check:
         )
 
     def _unknown_parameters(self, part: Part, index: int) -> Iterator[Diagnostic]:
-        nodes = [node for group, nodes in self.nodes.items() if _within(group, part) for node in nodes]
-        if part.parent is None or any(node.analysis.unknown for node in nodes):
+        if part.parent is None or not self._is_understood(part):
             return
-        asked = {use.name for node in nodes for use in node.analysis.uses if use.kind == "parameter"}
-        asked |= {parameter.name for parameter in part.spec.parameters}
-        asked |= {name for script in part.spec.scripts for name in script.parameters or {}}
+        asked = self._asked(part)
         exposed = part.spec.exposes.parameters if part.spec.exposes else None
         for name in (part.entry.parameters if part.entry else None) or {}:
             if name not in asked and (exposed is None or name in exposed):

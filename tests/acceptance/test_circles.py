@@ -42,6 +42,7 @@ def test_a_held_record_goes_round_once_more_and_can_be_dropped(shared_app):
     app = shared_app
     shutil.copytree(EXAMPLE, app.folder, dirs_exist_ok=True)
     app.send({"text": "Dear Bob", "wishes": ["a date", "a joke", "a map", "a pony"]})
+    app.run_to_the_end()
 
     app.patterns("held", "retry", str(held(app)[0]["number"]))
     app.patterns("run")
