@@ -16,6 +16,7 @@ from patterns_os.graph.javascript_modules import (
     key_of,
     parse_module,
 )
+from patterns_os.graph.javascript_reach import without_unreached
 from patterns_os.graph.javascript_values import (
     READING_ROWS,
     READING_SQL,
@@ -87,6 +88,7 @@ def _analyse(file: str, source: bytes, sources: Sources) -> tuple[Analysis, list
     )
     if file not in modules:
         return Analysis(), diagnostics
+    modules = without_unreached(file, modules)
     survey = _Survey(Evaluator(modules, sources))
     for module in modules.values():
         survey.look_at_calls(module)
