@@ -98,7 +98,7 @@ def build_graph(
     edges = tuple(sorted(led_to, key=_edge_order))
     stores, wrong = _stores(parts, sources, edges)
     found += wrong
-    if len(parts) > 1:
+    if len(parts) > 1 or manifest.spec.exposes is not None:
         stores, wrong = check_included(parts, built, edges, stores)
         found += wrong
     graph = Graph(

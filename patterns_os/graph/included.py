@@ -347,11 +347,12 @@ class _Check:
         )
 
     def _unknown_parameters(self, part: Part, index: int) -> Iterator[Diagnostic]:
-        if part.parent is None or not self._is_understood(part):
+        given = (part.entry.parameters if part.entry else None) or {}
+        if part.parent is None or not given or not self._is_understood(part):
             return
         asked = self._asked(part)
         exposed = part.spec.exposes.parameters if part.spec.exposes else None
-        for name in (part.entry.parameters if part.entry else None) or {}:
+        for name in given:
             if name not in asked and (exposed is None or name in exposed):
                 where = part.parent.locate("scripts", index, "parameters")
                 yield unknown_port(part, "parameter", name, tuple(sorted(asked)), where)
@@ -419,6 +420,8 @@ def _belongs(node: Node, part: Part) -> bool:
 
 
 def _within(group: str | None, part: Part) -> bool:
+    if part.group is None:
+        return True
     return group is not None and (group == part.group or group.startswith(f"{part.group}."))
 
 

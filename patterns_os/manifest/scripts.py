@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from patterns_os.diagnostics import did_you_mean
 from patterns_os.manifest.values import (
     METADATA,
+    ComponentName,
     Duration,
     FilePath,
     Items,
@@ -178,9 +179,8 @@ class ScriptSpec(Spec):
         "it may be left out: the component itself is included then.",
         examples=["my_script.py", "sub/manifest.json"],
     )
-    uses: str | None = Field(
+    uses: ComponentName | None = Field(
         None,
-        pattern=r"^[a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9-]*@v[0-9]+$",
         description="Component to include, or template that the file was made from; with its version.",
         examples=["patterns/openai-completion@v4"],
     )

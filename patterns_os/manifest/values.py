@@ -162,6 +162,16 @@ def _check_url_path(path: str) -> str:
     return path
 
 
+def _check_component_name(name: str) -> str:
+    if not _COMPONENT_NAME.fullmatch(name):
+        expected = "component, expected vendor/name@v1: lower-case letters, digits and -, then its version"
+        vendor, _, rest = name.strip().lower().rpartition("/")
+        plain, _, version = rest.partition("@")
+        number = re.sub(r"[^0-9].*", "", version.lstrip("v")) or "1"
+        raise _bad_name(expected, f"{slug(vendor, '-') or 'patterns'}/{slug(plain, '-') or 'name'}@v{number}")
+    return name
+
+
 def _in_schema(pattern: re.Pattern[str]) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": f"^{pattern.pattern}$"})
 
@@ -189,6 +199,7 @@ _APP_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?")
 _TABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _SECRET_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _URL_PATH: Final = re.compile(r"/[A-Za-z0-9._~-]+(?:/[A-Za-z0-9._~-]+)*")
+_COMPONENT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9-]*@v[0-9]+")
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 AppName = Annotated[str, AfterValidator(_check_app_name), _in_schema(_APP_NAME)]
@@ -198,6 +209,7 @@ SecretName = Annotated[str, AfterValidator(_check_secret_name), _in_schema(_SECR
 PlainName = Annotated[str, AfterValidator(_check_plain_name)]
 FilePath = Annotated[str, AfterValidator(_check_path)]
 UrlPath = Annotated[str, AfterValidator(_check_url_path), _in_schema(_URL_PATH)]
+ComponentName = Annotated[str, AfterValidator(_check_component_name), _in_schema(_COMPONENT_NAME)]
 Metadata = Annotated[dict[str, Any], Field(examples=[{"position": {"x": 120, "y": 40}}])]
 SCHEMA_BASE: Final = "https://raw.githubusercontent.com/patterns-os/patterns-os/main/schemas"
 """Where the JSON Schemas of both files are published."""

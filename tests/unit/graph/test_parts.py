@@ -264,6 +264,53 @@ def test_a_wrong_connection_is_explained(entry, expected):
     assert told(found) == [expected]
 
 
+def test_two_apps_with_one_webhook_path_are_an_error():
+    sub = {"name": "hooks", "webhooks": [{"title": "New", "table": "orders"}]}
+    entry = {"file": "sub/manifest.json", "name": "A b"}
+
+    _, found = build([entry], sub=sub, webhooks=[{"title": "X", "table": "x", "path": "/a-b/new"}])
+
+    assert told(found) == [
+        (
+            'error[taken-name] manifest.json:1:89 /webhooks/0: the webhooks "X" and "A b.New" have the same path, '
+            '"/a-b/new".\n  hint: give one of them another "path", or the included app another "name"'
+        )
+    ]
+
+
+@pytest.mark.parametrize("is_included", [True, False])
+def test_what_is_exposed_and_nothing_uses_is_a_slip(is_included):
+    exposes = {"inputs": ["rows", "rwos"], "outputs": ["kept"], "parameters": ["limt"]}
+    sub = SUB | {"exposes": exposes}
+    if is_included:
+        _, found = build([{"file": "sub/manifest.json", "inputs": {"rows": "events"}}], sub=sub)
+    else:
+        texts = {"copy.py": COPY, "count.sql": COUNT}
+        sources = Sources({name: text.encode() for name, text in texts.items()})
+        _, found = build_graph(parse_manifest(json.dumps(sub).encode()), sources, None)
+
+    file = "sub/manifest.json" if is_included else "manifest.json"
+    assert told(found) == [
+        (
+            f'warning[unknown-port] {file}:1:49 /exposes/inputs/1: the app exposes the input "rwos", which nothing '
+            'in it uses.\n  its tables and files: "counts", "kept", "rows", "seen"\n  hint: did you mean "rows"?'
+        ),
+        (
+            f'warning[unknown-port] {file}:1:94 /exposes/parameters/0: the app exposes the parameter "limt", which '
+            'nothing in it uses.\n  its parameters: "limit"\n  hint: did you mean "limit"?'
+        ),
+    ]
+
+
+def test_an_app_that_cannot_be_read_is_not_said_to_lack_parameters():
+    middle = SUB | {"scripts": [{"file": "inner/manifest.json"}]}
+    entry = {"file": "sub/manifest.json", "inputs": {"rows": "events"}, "parameters": {"limit": 7}}
+
+    _, found = build([entry], sub=middle, **{"sub__inner/manifest.json": '{"name": "inner", "scripts": ['})
+
+    assert {one.code for one in found} == {"syntax-error"}
+
+
 def test_a_private_table_is_nobody_elses():
     script = 'from patterns import Table\nfor r in Table("sub__seen").as_stream(): pass'
 

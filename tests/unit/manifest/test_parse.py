@@ -305,8 +305,16 @@ SCRIPT_KEYS = (
         (
             {"uses": "slack"},
             (
-                'error[wrong-value] /scripts/0/uses: "uses" is "slack", expected a text that matches '
-                "^[a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9-]*@v[0-9]+$"
+                'error[bad-name] /scripts/0/uses: "slack" is not a component, expected vendor/name@v1: lower-case '
+                'letters, digits and -, then its version\n  hint: write "patterns/slack@v1"'
+            ),
+        ),
+        (
+            {"uses": "Patterns/Slack Post@4.0.1"},
+            (
+                'error[bad-name] /scripts/0/uses: "Patterns/Slack Post@4.0.1" is not a component, expected '
+                "vendor/name@v1: lower-case letters, digits and -, then its version\n"
+                '  hint: write "patterns/slack-post@v4"'
             ),
         ),
     ],
