@@ -46,6 +46,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Look at it": {
         "table": ("table", "Show tables: their rows, columns and sizes."),
+        "chart": ("chart", "Print a chart with the rows that it draws."),
         "row": ("row", "Say which run wrote a row, from what, and who took it."),
         "runs": ("runs", "Show what ran, why, and how it ended."),
         "logs": ("logs", "Show what a node printed."),

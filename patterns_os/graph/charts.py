@@ -1,7 +1,7 @@
 """What a chart asks of its table: the columns that a Vega-Lite file names, read from its text."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -37,6 +37,12 @@ def analyse_chart(file: str, source: bytes, table: str, where: Location) -> tupl
     reader.view(document.data, (), _Known())
     reads = sorted(reader.reads.values(), key=lambda read: read.where)
     return Analysis(uses=(use,), reads=tuple(reads)), found
+
+
+def with_rows(chart: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Give the chart with the rows that it draws inside; what else it says of its data stays."""
+    data = chart.get("data")
+    return {**chart, "data": {**(data if isinstance(data, dict) else {}), "values": list(rows)}}
 
 
 def _essentials(document: Document) -> Iterator[Diagnostic]:
