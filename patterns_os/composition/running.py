@@ -160,6 +160,7 @@ def deployments_of(app: Path, database: Database) -> Deployments:
 def source_contents(plan: Plan, sources: Mapping[str, bytes]) -> dict[str, bytes]:
     """Give the bytes of the plan's source files by their hash, from the files of the app by path."""
     named = {source.path: source.content for node in plan.nodes for source in node.sources}
+    named |= {chart.file: chart.content for chart in plan.charts}
     return {content: sources[path] for path, content in named.items() if path in sources}
 
 

@@ -77,7 +77,7 @@ def build_plan(
         ),
         tables=tuple(_table(store) for store in graph.stores if store.kind is StoreKind.TABLE),
         webhooks=tuple(_webhook(node) for node in graph.nodes if node.kind is NodeKind.WEBHOOK),
-        charts=tuple(_chart(node) for node in graph.nodes if node.kind is NodeKind.CHART),
+        charts=tuple(_chart(node, files) for node in graph.nodes if node.kind is NodeKind.CHART),
         files=tuple(store.name for store in graph.stores if store.kind is StoreKind.FILE),
         models=models,
         toolchain=_toolchain(nodes),
@@ -135,7 +135,7 @@ class _Files:
         paths = {path for path in (node.file, *node.analysis.imports) if path and path in self._sources}
         packages = {f"{folder}/__init__.py" for path in paths for folder in _folders(path)}
         paths |= {path for path in packages if path in self._sources and node.kind is NodeKind.PYTHON}
-        return tuple(PlannedSource(path=path, content=self._hash(path)) for path in sorted(paths))
+        return tuple(PlannedSource(path=path, content=self.digest(path)) for path in sorted(paths))
 
     def runtime(self, node: Node) -> dict[str, Any] | None:
         """Give what is known of the node's runtime; `content` is the hash of the file that it is built from."""
@@ -144,9 +144,10 @@ class _Files:
             return None
         runtime = self._runtimes.get(name, {"name": name})
         file = str(runtime.get("requirements") or runtime.get("dockerfile") or "")
-        return {**runtime, "content": self._hash(file)} if file in self._sources else dict(runtime)
+        return {**runtime, "content": self.digest(file)} if file in self._sources else dict(runtime)
 
-    def _hash(self, path: str) -> str:
+    def digest(self, path: str) -> str:
+        """Give the hash of a file, empty where there is none."""
         return self._sources.digest(path) or ""
 
 
@@ -281,10 +282,14 @@ def _table(store: Store) -> PlannedTable:
     )
 
 
-def _chart(node: Node) -> PlannedChart:
-    spec = node.spec
+def _chart(node: Node, files: _Files) -> PlannedChart:
+    file = node.file or ""
     return PlannedChart(
-        name=node.name, file=node.file or "", table=str(spec["table"]), title=spec.get("title")
+        name=node.name,
+        file=file,
+        table=str(node.spec["table"]),
+        title=node.spec.get("title"),
+        content=files.digest(file),
     )
 
 

@@ -16,6 +16,7 @@ from patterns_os.plan.differences import (
     SENDERS,
     Contents,
     Detail,
+    chart_details,
     declared_columns,
     model_details,
     node_details,
@@ -34,7 +35,7 @@ from patterns_os.plan.effects import (
     table_effects,
 )
 from patterns_os.plan.facts import DeployedFacts, Expected, TableFacts
-from patterns_os.plan.spec import Plan, PlannedModel, PlannedNode, PlannedWebhook, PlanPart
+from patterns_os.plan.spec import Plan, PlannedChart, PlannedModel, PlannedNode, PlannedWebhook, PlanPart
 
 
 class Action(StrEnum):
@@ -271,6 +272,7 @@ class _Comparison:
         yield from self._named("webhook", self.before.webhooks, self.after.webhooks, _webhook_about)
         yield from self._files()
         yield from self._named("model", self.before.models, self.after.models, _model_about)
+        yield from self._named("chart", self.before.charts, self.after.charts, _chart_about)
         yield from self._others()
         yield from self._tools()
 
@@ -357,9 +359,8 @@ class _Comparison:
                 details = tuple(self._with_victims(_removal_details(was, self.after)))
                 yield Change(kind=kind, name=name, action=Action.REMOVED, about=about(was), details=details)
             elif _differs(was, now):
-                details = tuple(
-                    self._with_victims((*_part_details(was, now), *_moved_details(was, now, self.after)))
-                )
+                found = (*_part_details(was, now, self.contents), *_moved_details(was, now, self.after))
+                details = tuple(self._with_victims(found))
                 yield Change(kind=kind, name=name, action=Action.CHANGED, about=about(now), details=details)
 
     def _files(self) -> Iterator[Change]:
@@ -394,7 +395,9 @@ class _Comparison:
     def _new_parts(self) -> frozenset[str]:
         """The nodes and webhooks that have nothing to lose yet."""
         old, new = (
-            {node.name for node in plan.nodes} | {webhook.name for webhook in plan.webhooks}
+            {node.name for node in plan.nodes}
+            | {webhook.name for webhook in plan.webhooks}
+            | {chart.name for chart in plan.charts}
             for plan in (self.before, self.after)
         )
         return frozenset(new - old)
@@ -412,7 +415,7 @@ class _Comparison:
 _SAME_WORK = frozenset(
     {LOOKS, "name", "retries", "timeout", "on-error", "isolation", "start", "trigger", "secret"}
 )
-_KNOWN_KINDS = frozenset({"app", "nodes", "tables", "webhooks", "files", "models", "toolchain"})
+_KNOWN_KINDS = frozenset({"app", "nodes", "tables", "webhooks", "files", "models", "charts", "toolchain"})
 
 
 def _renamed(before: Plan | None, renamed: Mapping[str, str]) -> Plan | None:
@@ -484,7 +487,9 @@ def _expected(changes: Iterable[Change], facts: DeployedFacts, drop: Iterable[st
     return Expected(deployment=facts.deployment, columns=columns, dropped=dropped)
 
 
-def _part_details(before: PlanPart, after: PlanPart) -> Iterator[Detail]:
+def _part_details(before: PlanPart, after: PlanPart, contents: Contents) -> Iterator[Detail]:
+    if isinstance(before, PlannedChart) and isinstance(after, PlannedChart):
+        return chart_details(before, after, contents)
     if isinstance(before, PlannedWebhook) and isinstance(after, PlannedWebhook):
         return webhook_details(before, after)
     if isinstance(before, PlannedModel) and isinstance(after, PlannedModel):
@@ -554,6 +559,10 @@ def _webhook_about(webhook: PlannedWebhook) -> str:
 def _model_about(model: PlannedModel) -> str:
     bound = "not bound" if model.provider is None else f"{model.provider} {model.model or ''}".rstrip()
     return f"{model.type}, {bound}"
+
+
+def _chart_about(chart: PlannedChart) -> str:
+    return f"{chart.file} of {chart.table}"
 
 
 def _laid(diff: PlanDiff) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 from patterns_os.diagnostics import quote
 from patterns_os.plan.meaning import same_meaning
 from patterns_os.plan.spec import (
+    PlannedChart,
     PlannedInput,
     PlannedModel,
     PlannedNode,
@@ -145,6 +146,16 @@ def model_details(before: PlannedModel, after: PlannedModel) -> Iterator[Detail]
     yield from _others(before, after, _MODEL_FIELDS)
 
 
+def chart_details(before: PlannedChart, after: PlannedChart, contents: Contents) -> Iterator[Detail]:
+    """Give what differs between two versions of a chart."""
+    yield from _plain("file", "file", before.file, after.file)
+    if before.content != after.content:
+        yield _source_detail(after.file, before.content, after.content, contents, is_script=True)
+    yield from _plain("table", "table", before.table, after.table)
+    yield from _plain("title", "title", before.title, after.title)
+    yield from _others(before, after, _CHART_FIELDS)
+
+
 def part_details(before: PlanPart, after: PlanPart) -> Iterator[Detail]:
     """Give what differs between two versions of a part that has no words of its own."""
     yield from _others(before, after, frozenset())
@@ -187,6 +198,7 @@ _NODE_FIELDS = frozenset(
 )
 _TABLE_FIELDS = frozenset({"name", "columns", "row_schema", "unique_on", "storage", "retention"})
 _WEBHOOK_FIELDS = frozenset(PlannedWebhook.model_fields)
+_CHART_FIELDS = frozenset(PlannedChart.model_fields)
 _MODEL_FIELDS = frozenset(PlannedModel.model_fields)
 
 

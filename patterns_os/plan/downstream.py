@@ -62,8 +62,10 @@ def column_uses(graph: Graph, lineage: Lineage) -> dict[tuple[str, str], ColumnU
             asked.setdefault(source.table, set()).add(source.column)
         is_hidden = bool(node.analysis.unknown) or any(flow.unknown for flow in flows)
         for table, names in asked.items():
-            # Only of a statement everything that it asks for is in the text.
-            is_whole = node.kind is NodeKind.SQL and not is_hidden and EVERY_COLUMN not in names
+            # Only of a statement and of a chart everything that it asks for is in the text.
+            is_whole = (
+                node.kind in {NodeKind.SQL, NodeKind.CHART} and not is_hidden and EVERY_COLUMN not in names
+            )
             found[node.name, table] = ColumnUse(columns=frozenset(names), is_whole=is_whole)
     return found
 
@@ -92,8 +94,9 @@ def with_victims(
 
 
 def readers(plan: Plan, table: str) -> list[str]:
-    """Give the names of the nodes that read the table."""
-    return [node.name for node in plan.nodes if any(given.table == table for given in node.inputs)]
+    """Give the names of the nodes that read the table, and of the charts that draw it."""
+    nodes = [node.name for node in plan.nodes if any(given.table == table for given in node.inputs)]
+    return [*nodes, *(chart.name for chart in plan.charts if chart.table == table)]
 
 
 def writers(plan: Plan, table: str) -> list[str]:

@@ -164,12 +164,17 @@ class PlannedWebhook(PlanPart):
 
 
 class PlannedChart(PlanPart):
-    """A picture of a table: a Vega-Lite file. It never runs."""
+    """A picture of a table: a Vega-Lite file. It never runs.
+
+    Attributes:
+        content: The SHA-256 (hex) of the file's bytes.
+    """
 
     name: str
     file: str
     table: str
     title: str | None = None
+    content: str = ""
 
 
 class PlannedModel(PlanPart):

@@ -18,6 +18,7 @@ from patterns_os.plan.facts import ConsumerFacts, DeployedFacts, NodeFacts, Tabl
 from patterns_os.plan.render import explain_diff, render_diff
 from patterns_os.plan.spec import (
     Plan,
+    PlannedChart,
     PlannedCron,
     PlannedInput,
     PlannedModel,
@@ -536,6 +537,38 @@ def test_retention_is_told_in_words():
         ("retention", "retention: 30 d → 5 rows and 90 s"),
         ("retention", "retention: 5 rows and 90 s → 2 h"),
     ]
+
+
+def test_a_chart_that_is_drawn_otherwise_is_told():
+    bars, spaced, lines = b'{"mark": "bar"}', b'{ "mark": "bar" }', b'{"mark": "line"}'
+    found = {sha256(content).hexdigest(): content for content in (bars, spaced, lines)}
+    plans = [
+        shop(
+            charts=(PlannedChart(name="c", file="c.json", table="t", content=name),),
+            tables=(PlannedTable(name="t"),),
+        )
+        for name in found
+    ]
+
+    assert texts(shop(tables=(PlannedTable(name="t"),)), plans[0]) == ["Charts", "  + c  c.json of t"]
+    assert details(plans[0], plans[1], contents=found) == [("formatting", "formatting only: c.json")]
+    assert details(plans[0], plans[2], contents=found) == [("code", "code: c.json")]
+
+
+def test_a_column_that_goes_breaks_the_chart_that_draws_it():
+    chart = PlannedChart(name="c", file="c.json", table="orders")
+    before, after = (
+        shop(tables=(PlannedTable(name="orders", **schema(**dict.fromkeys(names, "text"))),), charts=(chart,))
+        for names in ("ab", "a")
+    )
+
+    def detail(columns):
+        use = ColumnUse(columns=frozenset(columns), is_whole=True)
+        (change,) = diff_plans(before, after, uses={("c", "orders"): use}).changes
+        return change.details[0]
+
+    assert (detail("b").breaks, detail("b").may_break) == (("c",), ())
+    assert (detail("a").breaks, detail("a").may_break) == ((), ())
 
 
 def test_a_change_is_felt_all_the_way_down():
